@@ -1,0 +1,2 @@
+//! Benchmarks of the Weir workspace.
+fn main() {}

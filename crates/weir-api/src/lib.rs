@@ -1,0 +1,1 @@
+//! HTTP: API types, OpenAPI, authentication, status page

@@ -1,0 +1,1 @@
+//! The collecting process: sockets, transport sessions, limits, the ledger

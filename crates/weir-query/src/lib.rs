@@ -1,0 +1,1 @@
+//! Filter language, logical query, planner and the embedded engine

@@ -1,0 +1,1 @@
+//! Information elements and their names, generated from registry data

@@ -1,0 +1,1 @@
+//! The embedded store: blocks, segments, manifest, compaction, rollups, retention

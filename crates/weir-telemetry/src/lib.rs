@@ -1,0 +1,1 @@
+//! Weir's own metrics, gated logs and health

@@ -1,0 +1,1 @@
+//! Packet builders, capture readers, a fake clock and contract suites for tests

@@ -1,0 +1,1 @@
+//! Octets to records and back: NetFlow, IPFIX, sFlow, packet headers

@@ -1,0 +1,2 @@
+//! xtask of the Weir workspace.
+fn main() {}
