@@ -55,6 +55,19 @@ impl Bitmap {
         }
     }
 
+    /// Appends one bit.
+    #[inline]
+    pub fn push(&mut self, bit: bool) {
+        let at = self.len % 64;
+        if at == 0 {
+            self.words.push(0);
+        }
+        if let Some(word) = self.words.last_mut() {
+            *word |= u64::from(bit) << at;
+        }
+        self.len += 1;
+    }
+
     /// Appends `n` bits that are all `bit`.
     pub fn extend_by(&mut self, n: usize, bit: bool) {
         let start = self.len;
@@ -93,11 +106,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn extends_like_a_list_of_bools(runs in prop::collection::vec((0usize..150, any::<bool>()), 0..20)) {
+        fn extends_like_a_list_of_bools(runs in prop::collection::vec((prop_oneof![Just(1usize), 0usize..150], any::<bool>()), 0..20)) {
             let mut bitmap = Bitmap::default();
             let mut model = Vec::new();
             for (n, bit) in runs {
-                bitmap.extend_by(n, bit);
+                if n == 1 {
+                    bitmap.push(bit);
+                } else {
+                    bitmap.extend_by(n, bit);
+                }
                 model.extend(std::iter::repeat_n(bit, n));
             }
             prop_assert_eq!(bitmap.len(), model.len());

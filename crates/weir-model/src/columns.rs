@@ -315,6 +315,7 @@ pub mod flows {
         255 PARTIAL "partial" U8 None Other Dimension [] "1 when only one of two expected views of the flow came";
         256 DUPLICATE "duplicate" U8 None Other Dimension [] "1 when a better observer reported the same flow";
         257 EXTRA "extra" Elements None Other Dimension [] "Elements without a column, as sent; filter with ie(pen, id)";
+        258 EXPORTER_AS "exporter_as" U32 None Route Dimension [] "AS number of the exporter itself (sFlow gateway record)";
     }
 }
 
@@ -334,6 +335,7 @@ pub mod counters {
         9 VALUE_TEXT "value_text" Str None Other Dimension [] "Value, if it is text or octets (hex)";
         10 SEQUENCE "sequence" U32 None Exporter Dimension [] "Sequence number of the sample", stored: false;
         11 UPTIME_MS "uptime_ms" U32 Milliseconds Time Measure [] "Uptime of the agent when it sent", stored: false;
+        12 SOURCE_NAME "source_name" Str None Exporter Dimension [] "Name of the data source, where it has one instead of a number (rtmetric)";
     }
 }
 
