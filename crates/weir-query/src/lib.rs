@@ -1,1 +1,21 @@
-//! Filter language, logical query, planner and the embedded engine
+//! Filter language, logical query, planner and the embedded engine.
+//!
+//! Between the store, whose snapshots it reads, and the API, which hands it questions. One
+//! [`Query`] is one logical value that any engine can answer; [`run`] is the embedded engine.
+//! Answers are deterministic: the tier that was read never changes them. It refuses HTTP, writes,
+//! and clocks of its own.
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod error;
+pub mod filter;
+pub mod limits;
+pub mod query;
+pub mod records;
+
+pub use answer::{Answer, AnswerColumn, AnswerValue, Stats};
+pub use error::{QueryError, QueryErrorKind};
+pub use filter::{Filter, FilterError};
+pub use limits::{Cancel, QueryLimits};
+pub use query::{Compare, Directions, Order, Query, TimeColumn};
+pub use records::{RecordsPage, RecordsQuery};
