@@ -15,7 +15,7 @@ impl ColumnId {
     }
 }
 
-/// The three kinds of record that Weir keeps.
+/// The kinds of record that Weir keeps: three that exporters send, one that the store makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Table {
@@ -25,11 +25,24 @@ pub enum Table {
     Counters = 1,
     /// One options record a row.
     Options = 2,
+    /// Sums of flow records over a bucket of time and the dimensions of a [`crate::rollup::Cube`].
+    Rollups = 3,
 }
 
 impl Table {
     /// All tables, in the order of their numbers.
-    pub const ALL: [Table; 3] = [Table::Flows, Table::Counters, Table::Options];
+    pub const ALL: [Table; 4] = [Table::Flows, Table::Counters, Table::Options, Table::Rollups];
+
+    /// The table with this number.
+    pub const fn from_number(number: u8) -> Option<Table> {
+        match number {
+            0 => Some(Table::Flows),
+            1 => Some(Table::Counters),
+            2 => Some(Table::Options),
+            3 => Some(Table::Rollups),
+            _ => None,
+        }
+    }
 
     /// The table's columns, indexed by [`ColumnId`].
     pub const fn columns(self) -> &'static [ColumnDef] {
@@ -37,6 +50,7 @@ impl Table {
             Table::Flows => crate::columns::flows::DEFS,
             Table::Counters => crate::columns::counters::DEFS,
             Table::Options => crate::columns::options::DEFS,
+            Table::Rollups => crate::columns::rollups::DEFS,
         }
     }
 
@@ -46,6 +60,7 @@ impl Table {
             Table::Flows => "flows",
             Table::Counters => "counters",
             Table::Options => "options",
+            Table::Rollups => "rollups",
         }
     }
 
@@ -55,6 +70,7 @@ impl Table {
             Table::Flows => "flow",
             Table::Counters => "counters",
             Table::Options => "options",
+            Table::Rollups => "rollup",
         }
     }
 

@@ -354,6 +354,36 @@ pub mod options {
     }
 }
 
+/// Sums of flow records, made by the store. Dimensions have the names and types that they have in
+/// [`flows`]; a dimension that is not of the row's cube is null.
+pub mod rollups {
+    use super::*;
+    columns! {
+        0 RECEIVED_AT "received_at" Time None Time Time [] "Start of the bucket of time";
+        1 CUBE "cube" U8 None Key Dimension [] "Which set of dimensions the row is summed over";
+        2 EXPORTER_ADDR "exporter_addr" Addr None Exporter Dimension [] "Address of the exporter";
+        3 IN_IF "in_if" U32 None Link Dimension [] "Interface the packets came in by";
+        4 OUT_IF "out_if" U32 None Link Dimension [] "Interface the packets left by";
+        5 PROTO "proto" U8 None Key Dimension [] "IP protocol", named: Some(&named::PROTO);
+        6 DST_PORT "dst_port" U16 None Key Dimension [] "Destination port";
+        7 SRC_AS "src_as" U32 None Route Dimension [] "AS number of the source";
+        8 DST_AS "dst_as" U32 None Route Dimension [] "AS number of the destination";
+        9 SRC_COUNTRY "src_country" Str None Geo Dimension [] "Country of the source address";
+        10 DST_COUNTRY "dst_country" Str None Geo Dimension [] "Country of the destination address";
+        11 SRC_ADDR "src_addr" Addr None Key Dimension [] "Source address";
+        12 DST_ADDR "dst_addr" Addr None Key Dimension [] "Destination address";
+        13 FLOWS "flows" U64 Flows Counter Measure [] "Flow records that the row sums up";
+        14 OCTETS "octets" U64 Octets Counter Measure [] "Sum of octets as exported; null when no record had any";
+        15 PACKETS "packets" U64 Packets Counter Measure [] "Sum of packets as exported";
+        16 OCTETS_SCALED "octets_scaled" U64 Octets Counter Measure [] "Sum of octets times sampling rate";
+        17 PACKETS_SCALED "packets_scaled" U64 Packets Counter Measure [] "Sum of packets times sampling rate";
+        18 REVERSE_OCTETS "reverse_octets" U64 Octets Counter Measure [] "Sum of octets of the other direction";
+        19 REVERSE_PACKETS "reverse_packets" U64 Packets Counter Measure [] "Sum of packets of the other direction";
+        20 REVERSE_OCTETS_SCALED "reverse_octets_scaled" U64 Octets Counter Measure [] "Sum of octets of the other direction times sampling rate";
+        21 REVERSE_PACKETS_SCALED "reverse_packets_scaled" U64 Packets Counter Measure [] "Sum of packets of the other direction times sampling rate";
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::column::{Role, Table};
@@ -368,6 +398,20 @@ mod tests {
                 assert!(names.insert(def.name), "{} twice", def.name);
                 assert!(!def.doc.is_empty() && !def.doc.ends_with('.'), "{}", def.name);
             }
+        }
+    }
+
+    #[test]
+    fn dimensions_of_rollups_are_those_of_flows() {
+        let dimensions =
+            |def: &&crate::ColumnDef| def.role == Role::Dimension && def.name != "cube";
+        for def in Table::Rollups.columns().iter().filter(dimensions) {
+            assert_eq!(
+                Some(def.ty),
+                Table::Flows.find(def.name).map(|flow| flow.ty),
+                "{}",
+                def.name
+            );
         }
     }
 
