@@ -1,0 +1,67 @@
+//! Dictionaries of a segment: every address and every string once, named by dense codes in the
+//! order they were first seen.
+//!
+//! Invariant: codes are append-only, so a dictionary that covers the newest frame covers every
+//! frame before it.
+
+use weir_model::{Addr, Code};
+
+/// The addresses and strings that the codes of a segment name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dictionary {
+    addrs: Vec<Addr>,
+    octets: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Dictionary {
+    /// Every address; the index is the code.
+    pub fn addrs(&self) -> &[Addr] {
+        &self.addrs
+    }
+
+    /// The address behind `code`.
+    #[inline]
+    pub fn addr(&self, code: Code) -> Option<Addr> {
+        self.addrs.get(code.0 as usize).copied()
+    }
+
+    /// The code of `addr`, if it has one. Looks at every address.
+    pub fn find_addr(&self, addr: Addr) -> Option<Code> {
+        let found = self.addrs.iter().position(|known| *known == addr)?;
+        u32::try_from(found).ok().map(Code)
+    }
+
+    /// Number of strings.
+    pub fn strings_len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The octets behind `code`; empty for a code that the dictionary does not have.
+    #[inline]
+    pub fn string(&self, code: Code) -> &[u8] {
+        let code = code.0 as usize;
+        let start = match code {
+            0 => 0,
+            _ => self.ends.get(code - 1).copied().unwrap_or(u32::MAX) as usize,
+        };
+        let end = self.ends.get(code).copied().unwrap_or(0) as usize;
+        self.octets.get(start..end).unwrap_or_default()
+    }
+
+    /// Every string in the order of codes.
+    pub fn strings(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len()).map(|code| self.string(Code(code as u32)))
+    }
+
+    /// The code of `value`, if it has one. Looks at every string.
+    pub fn find_string(&self, value: &[u8]) -> Option<Code> {
+        let found = self.strings().position(|known| known == value)?;
+        u32::try_from(found).ok().map(Code)
+    }
+
+    /// Octets of all strings.
+    pub fn string_octets(&self) -> usize {
+        self.octets.len()
+    }
+}

@@ -1,0 +1,98 @@
+//! Segments: append-only files of frames, each frame one block of rows with the dictionary
+//! entries it adds. The octets are described in `docs/formats/store.md`.
+//!
+//! [`SegmentWriter`] turns batches into octets, which the engine writes to a file in the order
+//! they were made; [`HotSegment`] shows frames to readers while the file still grows;
+//! [`Segment::open`] reads a closed one; [`scan_frames`] finds what a crash left whole.
+//!
+//! Invariant: every prefix of a segment file that ends with a frame can be decoded alone. Nothing
+//! here opens, syncs or removes a file.
+
+use std::fmt;
+
+use weir_model::{Grain, Table, Timestamp};
+
+mod footer;
+mod frame;
+mod hot;
+mod reader;
+mod scan;
+mod writer;
+
+pub use hot::HotSegment;
+pub use reader::{BlockInfo, Segment};
+pub use scan::{Scan, check_segment, scan_frames};
+pub use writer::{FrameInfo, SegmentWriter};
+
+/// Newest version of the format, the one that is written. Older ones stay readable.
+pub const VERSION: u16 = 1;
+
+/// Octets of the header that a segment file starts with.
+pub const HEADER_LEN: usize = 32;
+
+/// Number of a segment; never given twice in a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(pub u64);
+
+impl fmt::Display for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What the rows of a segment are: records as they came, or sums of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// One row a record.
+    Raw,
+    /// One row a bucket of time and set of dimensions.
+    Rollup(Grain),
+}
+
+impl Tier {
+    /// The number that stands for it in files.
+    pub const fn number(self) -> u8 {
+        match self {
+            Tier::Raw => 0,
+            Tier::Rollup(grain) => 1 + grain as u8,
+        }
+    }
+
+    /// The tier with this number.
+    pub fn from_number(number: u8) -> Option<Tier> {
+        match number {
+            0 => Some(Tier::Raw),
+            _ => Grain::ALL.into_iter().map(Tier::Rollup).find(|tier| tier.number() == number),
+        }
+    }
+}
+
+/// What the header of a segment file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHead {
+    /// Number of the segment.
+    pub id: SegmentId,
+    /// Table that its rows are of.
+    pub table: Table,
+    /// Records or sums.
+    pub tier: Tier,
+    /// When it was opened.
+    pub created_at: Timestamp,
+}
+
+/// What is known of a segment without reading its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// What its header says.
+    pub head: SegmentHead,
+    /// Rows in it.
+    pub rows: u64,
+    /// Lowest `received_at` of a row; `None` when no row has one.
+    pub first_received_at: Option<Timestamp>,
+    /// Highest `received_at` of a row.
+    pub last_received_at: Option<Timestamp>,
+    /// Octets of its file, as far as they are read.
+    pub octets: u64,
+    /// True when it has a footer and will not grow.
+    pub closed: bool,
+}
