@@ -1,0 +1,62 @@
+//! The decoding pass: octets and [`Work`] in, rows out. Pure, and safe to run on any thread.
+
+use crate::collector::Collector;
+use crate::error::MessageError;
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::protocol::Protocol;
+use crate::received::Received;
+use crate::sflow5;
+use crate::tally::Tally;
+use crate::work::Work;
+
+/// Appends the rows of a message's data to `out` and says how many there were.
+///
+/// `octets` and `received` must be those that `work` was made from; other octets give other rows
+/// but cannot panic.
+pub fn decode(work: &Work, octets: &[u8], received: &Received, out: &mut Output) -> Tally {
+    let mut tally = Tally::default();
+    if work.protocol == Protocol::Sflow5 {
+        sflow5::decode(octets, received, out, &mut tally);
+    }
+    tally
+}
+
+/// Both passes in one, on one thread: for command lines and tests.
+#[derive(Debug)]
+pub struct Decoder {
+    collector: Collector,
+}
+
+impl Decoder {
+    /// A decoder that knows no exporter yet.
+    pub fn new(limits: Limits) -> Decoder {
+        Decoder { collector: Collector::new(limits) }
+    }
+
+    /// Decodes one message, and parked Sets that it makes decodable, to the ends of `out`.
+    pub fn decode(
+        &mut self,
+        octets: &[u8],
+        received: &Received,
+        out: &mut Output,
+    ) -> Result<Tally, MessageError> {
+        let admitted = self.collector.admit(octets, received)?;
+        let mut tally = admitted.tally;
+        for released in &admitted.released {
+            tally += &decode(&released.work, &released.octets, &released.received, out);
+        }
+        tally += &decode(&admitted.work, octets, received, out);
+        Ok(tally)
+    }
+
+    /// The state behind it.
+    pub fn collector(&self) -> &Collector {
+        &self.collector
+    }
+
+    /// The same, to expire or end sessions.
+    pub fn collector_mut(&mut self) -> &mut Collector {
+        &mut self.collector
+    }
+}

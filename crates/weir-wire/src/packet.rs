@@ -1,0 +1,1 @@
+//! Dissects sampled packet headers (placeholder; the folder `packet/` holds the parts).
