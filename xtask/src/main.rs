@@ -1,2 +1,13 @@
-//! xtask of the Weir workspace.
-fn main() {}
+//! Tasks on the sources of the Weir workspace: `cargo xtask <task>`.
+#![forbid(unsafe_code)]
+
+mod registry;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("registry") => registry::generate(),
+        other => bail!("unknown task {}: one of `registry`", other.unwrap_or("(none)")),
+    }
+}
