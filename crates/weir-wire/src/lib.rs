@@ -11,8 +11,13 @@
 
 pub mod collector;
 pub mod decode;
+pub mod encode;
 pub mod error;
+pub mod ipfix;
 pub mod limits;
+pub mod netflow5;
+pub mod netflow7;
+pub mod netflow9;
 pub mod output;
 pub mod packet;
 pub mod protocol;

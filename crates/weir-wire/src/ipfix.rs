@@ -1,0 +1,3 @@
+//! IPFIX (RFC 7011).
+
+pub mod encode;

@@ -1,0 +1,3 @@
+//! NetFlow version 5.
+
+pub mod encode;

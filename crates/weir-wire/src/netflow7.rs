@@ -1,0 +1,3 @@
+//! NetFlow version 7 (Catalyst switches).
+
+pub mod encode;

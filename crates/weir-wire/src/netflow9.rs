@@ -1,0 +1,3 @@
+//! NetFlow version 9 (RFC 3954).
+
+pub mod encode;
