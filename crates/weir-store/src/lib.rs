@@ -2,14 +2,24 @@
 #![forbid(unsafe_code)]
 
 pub mod dictionary;
+pub mod error;
+pub mod files;
+pub mod health;
+pub mod policy;
 pub mod read;
 pub mod segment;
+pub mod store;
 pub mod zone;
 
 pub use dictionary::Dictionary;
+pub use error::{StoreError, StoreErrorKind};
+pub use files::{DiskFiles, File, Files};
+pub use health::{OpenReport, StoreHealth};
+pub use policy::{Compaction, Retention, StorePolicy};
 pub use read::{BlockColumn, BlockData, Damage, ReadAt, ReadError, Snapshot};
 pub use segment::{
     BlockInfo, FrameInfo, HotSegment, Scan, Segment, SegmentHead, SegmentId, SegmentInfo,
     SegmentWriter, Tier, scan_frames,
 };
+pub use store::{Store, Ticket};
 pub use zone::Zone;
