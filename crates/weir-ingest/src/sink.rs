@@ -1,0 +1,71 @@
+//! Where decoded batches go.
+
+use weir_telemetry::Label;
+use weir_wire::Output;
+
+/// Why a sink lost rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SinkLoss {
+    /// No room on the disk.
+    DiskFull,
+    /// Reading or writing failed.
+    Io,
+    /// The sink is shutting down.
+    Closed,
+    /// The sink found the rows at fault.
+    Refused,
+}
+
+impl Label for SinkLoss {
+    const NAME: &'static str = "reason";
+    const ALL: &'static [SinkLoss] =
+        &[SinkLoss::DiskFull, SinkLoss::Io, SinkLoss::Closed, SinkLoss::Refused];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn value(self) -> &'static str {
+        match self {
+            SinkLoss::DiskFull => "disk_full",
+            SinkLoss::Io => "io",
+            SinkLoss::Closed => "closed",
+            SinkLoss::Refused => "refused",
+        }
+    }
+}
+
+/// What became of the rows that [`Sink::accept`] was given: `None` is kept, per table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// The flows.
+    pub flows: Option<SinkLoss>,
+    /// The counters.
+    pub counters: Option<SinkLoss>,
+    /// The options records.
+    pub options: Option<SinkLoss>,
+}
+
+impl Verdict {
+    /// Everything was kept.
+    pub const KEPT: Verdict = Verdict { flows: None, counters: None, options: None };
+
+    /// Everything was lost for one reason.
+    pub const fn lost(reason: SinkLoss) -> Verdict {
+        Verdict { flows: Some(reason), counters: Some(reason), options: Some(reason) }
+    }
+}
+
+/// Takes decoded batches: the store, a test.
+///
+/// Called from several threads at a time. It may block: datagrams then wait in the queue, and past
+/// its bound are dropped and counted; connections are made to wait.
+pub trait Sink: Send + Sync {
+    /// The word for it in metrics.
+    fn name(&self) -> &'static str;
+
+    /// Takes the rows of `output`, which is sealed; batches may be empty. The caller clears it
+    /// afterwards, so an implementation copies, or puts another batch in place of what it takes.
+    fn accept(&self, output: &mut Output) -> Verdict;
+}

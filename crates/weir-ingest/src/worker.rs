@@ -1,0 +1,97 @@
+//! Decode workers: chunks from the queue to rows, rows in batches to the sink.
+//!
+//! A worker owns one [`Output`]; it is handed on when full, or when its oldest row has waited for
+//! the flush time. Invariant: a message is settled in the books when it is decoded, a row when the
+//! sink has seen it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_wire::{Output, Tally, decode};
+
+use crate::chunk::{Chunk, Entry};
+use crate::ledger::rows_of;
+use crate::queue::Popped;
+use crate::shared::Shared;
+use crate::sink::Sink;
+
+/// One decode thread.
+pub(crate) struct Worker {
+    pub(crate) number: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) flush_after: Duration,
+}
+
+/// Rows gathered so far, and since when.
+struct Gathered {
+    output: Output,
+    tally: Tally,
+    since: Option<Instant>,
+}
+
+impl Worker {
+    /// Decodes until the queue is closed and empty, then hands on the rest.
+    pub(crate) fn run(self) {
+        let mut gathered = Gathered { output: Output::new(), tally: Tally::default(), since: None };
+        loop {
+            let due = gathered.since.map(|since| since + self.flush_after);
+            let patience =
+                due.map_or(self.flush_after, |due| due.saturating_duration_since(Instant::now()));
+            match self.shared.queue.pop(self.number, patience) {
+                Popped::Chunk(chunk) => self.decode(chunk, &mut gathered),
+                Popped::TimedOut => {}
+                Popped::Closed => break,
+            }
+            if due.is_some_and(|due| Instant::now() >= due) {
+                self.flush(&mut gathered);
+            }
+        }
+        self.flush(&mut gathered);
+    }
+
+    fn decode(&self, chunk: Chunk, gathered: &mut Gathered) {
+        for entry in &chunk.entries {
+            self.decode_entry(&chunk, entry, gathered);
+        }
+        let mut books = self.shared.door.ledger.books();
+        books.count(&std::mem::take(&mut gathered.tally));
+        books.messages.kept += chunk.entries.len() as u64;
+        drop(books);
+        self.shared.pool.give(chunk);
+        if gathered.since.is_none() && !gathered.output.is_empty() {
+            gathered.since = Some(Instant::now());
+        }
+        if gathered.output.is_full() {
+            self.flush(gathered);
+        }
+    }
+
+    fn decode_entry(&self, chunk: &Chunk, entry: &Entry, gathered: &mut Gathered) {
+        let released = entry.released.iter().map(|r| (&r.work, &*r.octets, &r.received));
+        let own = (&entry.work, chunk.octets_of(entry), &entry.received);
+        for (work, octets, received) in released.chain([own]) {
+            if gathered.output.flows.room() < work.records_max() || gathered.output.is_full() {
+                self.flush(gathered);
+            }
+            let tally = decode(work, octets, received, &mut gathered.output);
+            self.shared.door.ledger.charge_tally(received.source.ip(), &tally);
+            gathered.tally += &tally;
+        }
+    }
+
+    /// Hands the rows to the sink.
+    fn flush(&self, gathered: &mut Gathered) {
+        gathered.since = None;
+        if gathered.output.is_empty() {
+            return;
+        }
+        // Rows must be in the books before the sink's word on them is.
+        self.shared.door.ledger.books().count(&std::mem::take(&mut gathered.tally));
+        gathered.output.seal();
+        let rows = rows_of(&gathered.output);
+        let verdict = self.sink.accept(&mut gathered.output);
+        self.shared.door.ledger.books().settle(rows, verdict);
+        gathered.output.clear();
+    }
+}
