@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+mod duration;
 pub mod error;
 pub mod filter;
 pub mod limits;
@@ -15,7 +16,7 @@ pub mod records;
 
 pub use answer::{Answer, AnswerColumn, AnswerValue, Stats};
 pub use error::{QueryError, QueryErrorKind};
-pub use filter::{Filter, FilterError};
+pub use filter::{Filter, FilterError, check_filter};
 pub use limits::{Cancel, QueryLimits};
 pub use query::{Compare, Directions, Order, Query, TimeColumn};
 pub use records::{RecordsPage, RecordsQuery};
