@@ -1,0 +1,120 @@
+//! Decoding alone: datagrams in memory, one thread, CPU time, the median of five passes.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use weir_model::Timestamp;
+use weir_wire::{Collector, Limits, Output, Received, Work, decode};
+
+use crate::corpus::{Corpus, Protocol};
+use crate::{now_ms, sys};
+
+const PASSES: usize = 5;
+
+/// Result of one protocol.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Which.
+    pub protocol: Protocol,
+    /// Flow records a second of the decoding pass (known templates), in millions.
+    pub decode_mps: f64,
+    /// Flow records a second of the control pass, in millions.
+    pub admit_mps: f64,
+    /// Flow records decoded, against those in the corpus.
+    pub found: (u64, u64),
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (decoded, truth) = self.found;
+        write!(
+            f,
+            "{:?}: decode {:.1} M/s, control pass {:.1} M/s ({decoded} of {truth} records)",
+            self.protocol, self.decode_mps, self.admit_mps
+        )
+    }
+}
+
+/// Measures every protocol.
+pub fn run(flows: u64) -> Vec<Row> {
+    [Protocol::Ipfix, Protocol::V9, Protocol::V5, Protocol::Sflow].map(|p| measure(p, flows)).into()
+}
+
+fn measure(protocol: Protocol, flows: u64) -> Row {
+    let corpus = Corpus::generate(protocol, flows, 1, now_ms());
+    let mut collector = Collector::new(Limits::default());
+    let at = Timestamp::from_millis(now_ms() as i64);
+    let received = |exporter: usize| {
+        let source = SocketAddr::from(([127, 0, 0, exporter as u8 + 1], 9_000));
+        Received::udp(at, source)
+    };
+    // The first pass learns the templates; the second is timed, as in a collector that runs.
+    let mut works: Vec<Work> = Vec::new();
+    let mut admit_seconds = f64::MAX;
+    for _ in 0..2 {
+        let before = sys::thread_cpu_seconds();
+        works.clear();
+        for (i, datagram) in corpus.datagrams.iter().enumerate() {
+            let admitted = collector.admit(corpus.datagram(i), &received(datagram.exporter));
+            works.extend(admitted.map(|admitted| admitted.work));
+        }
+        admit_seconds = sys::thread_cpu_seconds() - before;
+    }
+    let mut output = Output::new();
+    let mut seconds = Vec::new();
+    let mut decoded = 0;
+    for _ in 0..PASSES {
+        decoded = 0;
+        let before = sys::thread_cpu_seconds();
+        for (i, work) in works.iter().enumerate() {
+            let exporter = corpus.datagrams[i].exporter;
+            decoded += decode(work, corpus.datagram(i), &received(exporter), &mut output).flows;
+            if output.is_full() {
+                output.clear();
+            }
+        }
+        output.clear();
+        seconds.push(sys::thread_cpu_seconds() - before);
+    }
+    seconds.sort_by(f64::total_cmp);
+    let mps = |seconds: f64| corpus.flows as f64 / seconds / 1e6;
+    Row {
+        protocol,
+        decode_mps: mps(seconds[PASSES / 2]),
+        admit_mps: mps(admit_seconds),
+        found: (decoded, corpus.flows),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_model::columns::flows;
+
+    /// The corpus is written without the decoder, so their agreement says something of both.
+    #[test]
+    fn every_protocol_decodes_to_the_sums_of_the_model() {
+        for protocol in [Protocol::Ipfix, Protocol::V9, Protocol::V5, Protocol::Sflow] {
+            let corpus = Corpus::generate(protocol, 20_000, 7, 1_763_600_000_000);
+            let mut decoder = weir_wire::Decoder::new(Limits::default());
+            let mut output = Output::new();
+            for (i, datagram) in corpus.datagrams.iter().enumerate() {
+                let source = SocketAddr::from(([127, 0, 0, datagram.exporter as u8 + 1], 9_000));
+                let at = Timestamp::from_millis(1_763_600_000_000);
+                decoder.decode(corpus.datagram(i), &Received::udp(at, source), &mut output).unwrap();
+            }
+            assert_eq!(output.flows.rows() as u64, corpus.flows, "{protocol:?}");
+            assert_eq!(output.flows.rows(), 20_000, "{protocol:?}");
+            let missing = decoder.collector().exporters().map(|e| e.sequence.missing).sum::<u64>();
+            assert_eq!(missing, 0, "{protocol:?}");
+            if protocol == Protocol::Sflow {
+                continue;
+            }
+            let sum = |column| -> u64 {
+                (0..output.flows.rows()).filter_map(|row| output.flows.get_u64(column, row)).sum()
+            };
+            let sums = (sum(flows::OCTETS), sum(flows::PACKETS));
+            assert_eq!(sums, (corpus.flow_octets, corpus.flow_packets), "{protocol:?}");
+        }
+    }
+}
