@@ -101,7 +101,9 @@ mod tests {
             for (i, datagram) in corpus.datagrams.iter().enumerate() {
                 let source = SocketAddr::from(([127, 0, 0, datagram.exporter as u8 + 1], 9_000));
                 let at = Timestamp::from_millis(1_763_600_000_000);
-                decoder.decode(corpus.datagram(i), &Received::udp(at, source), &mut output).unwrap();
+                decoder
+                    .decode(corpus.datagram(i), &Received::udp(at, source), &mut output)
+                    .unwrap();
             }
             assert_eq!(output.flows.rows() as u64, corpus.flows, "{protocol:?}");
             assert_eq!(output.flows.rows(), 20_000, "{protocol:?}");

@@ -24,7 +24,9 @@ pub struct Sent {
 pub fn send(corpus: &mut Corpus, to: SocketAddr, flows: u64, rate: f64) -> Result<Sent> {
     let sockets: Vec<UdpSocket> = (0..EXPORTERS).map(|i| open(i, to)).collect::<Result<_>>()?;
     let queues: Vec<Vec<usize>> = (0..EXPORTERS)
-        .map(|i| (0..corpus.datagrams.len()).filter(|&d| corpus.datagrams[d].exporter == i).collect())
+        .map(|i| {
+            (0..corpus.datagrams.len()).filter(|&d| corpus.datagrams[d].exporter == i).collect()
+        })
         .collect();
     let start = Instant::now();
     let mut sent = Sent::default();
@@ -53,8 +55,7 @@ fn turn(
     let rounds = longest.div_ceil(sys::BATCH).max(1);
     for round in 0..rounds {
         for (socket, queue) in sockets.iter().zip(queues) {
-            let (from, to) =
-                (queue.len() * round / rounds, queue.len() * (round + 1) / rounds);
+            let (from, to) = (queue.len() * round / rounds, queue.len() * (round + 1) / rounds);
             let mut rest = &queue[from..to];
             while !rest.is_empty() && sent.flows < flows {
                 batch.clear();

@@ -99,7 +99,9 @@ fn main() -> Result<()> {
             std::fs::write(&out, octets)?;
             println!("{} flows in {} datagrams", corpus.flows, corpus.datagrams.len());
         }
-        Command::Decoders { flows } => decoders::run(flows).iter().for_each(|row| println!("{row}")),
+        Command::Decoders { flows } => {
+            decoders::run(flows).iter().for_each(|row| println!("{row}"))
+        }
         Command::Collect(options) => collect::run(&options)?,
         Command::Pipeline(options) => println!("{}", pipeline::run(&options)?),
         Command::Bars(options) => report::run(&options)?,

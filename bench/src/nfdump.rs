@@ -27,7 +27,8 @@ pub struct Outcome {
 
 /// True when both programs are here.
 pub fn is_installed() -> bool {
-    let runs = |name| Command::new(name).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let runs =
+        |name| Command::new(name).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
     runs("nfcapd").is_ok() && runs("nfdump").is_ok()
 }
 

@@ -15,10 +15,8 @@ pub fn send(socket: &UdpSocket, datagrams: &[&[u8]]) -> io::Result<usize> {
     let mut headers: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
     let mut iovecs = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
     for (i, datagram) in datagrams.iter().enumerate().take(n) {
-        iovecs[i] = libc::iovec {
-            iov_base: datagram.as_ptr().cast_mut().cast(),
-            iov_len: datagram.len(),
-        };
+        iovecs[i] =
+            libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() };
         headers[i].msg_hdr.msg_iov = ptr::from_mut(&mut iovecs[i]);
         headers[i].msg_hdr.msg_iovlen = 1;
     }

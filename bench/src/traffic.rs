@@ -9,8 +9,7 @@ const PER_NODE: usize = 110;
 const ZIPF: f64 = 1.1;
 const REPEATS: f64 = 0.3;
 const RECENT: usize = 65_536;
-const SERVICES: [u16; 12] =
-    [443, 8080, 53, 80, 5432, 6379, 9092, 50_051, 3306, 9090, 27_017, 8443];
+const SERVICES: [u16; 12] = [443, 8080, 53, 80, 5432, 6379, 9092, 50_051, 3306, 9090, 27_017, 8443];
 
 /// Flow records of one simulated second.
 pub const FLOWS_PER_SECOND: u64 = 100_000;
@@ -189,8 +188,7 @@ impl Traffic {
         let tuple = self.tuple();
         let packets = (self.dice.unit().powf(-1.0 / 1.25) as u64).clamp(1, 200_000);
         let one = packets == 1;
-        let size =
-            if one { 40 + self.dice.below(81) } else { 60 + self.dice.below(1_381) };
+        let size = if one { 40 + self.dice.below(81) } else { 60 + self.dice.below(1_381) };
         let now_ms = self.base_ms + self.drawn * 1_000 / FLOWS_PER_SECOND;
         let end_ms = now_ms - self.dice.below(1_000);
         let start_ms = if one { end_ms } else { end_ms - self.dice.below(60_000) };
