@@ -144,6 +144,30 @@ impl FlowBatch {
         &mut vec[start..start + n]
     }
 
+    /// Gives rows from `start` on of column `id` the values of an iterator, whose length says how
+    /// many rows. Cheapest way to fill many rows that were just appended.
+    #[inline]
+    pub fn extend<T: Native>(
+        &mut self,
+        id: ColumnId,
+        start: usize,
+        values: impl ExactSizeIterator<Item = T>,
+    ) {
+        debug_assert!(start + values.len() <= self.rows, "rows are appended before filled");
+        // Cost: no zeroing before the write, and no look at validity, where the column is whole.
+        if let Column::Values { data, validity: None } = &mut self.columns[id.index()]
+            && let Some(vec) = T::of_mut(data)
+            && vec.len() == start
+        {
+            vec.extend(values);
+            return;
+        }
+        let slots = self.slots::<T>(id, start, values.len());
+        for (slot, value) in slots.iter_mut().zip(values) {
+            *slot = value;
+        }
+    }
+
     /// Gives rows `start..start + n` of column `id` the same value. Costs one word while every
     /// row so far has that value.
     #[inline]
@@ -156,6 +180,11 @@ impl FlowBatch {
                 if *len == start && *constant == value.widen() =>
             {
                 *len += n;
+            }
+            Column::Values { data, validity: None } if data.len() == start => {
+                if let Some(vec) = T::of_mut(data) {
+                    vec.resize(start + n, value);
+                }
             }
             _ => self.slots::<T>(id, start, n).fill(value),
         }

@@ -147,12 +147,12 @@ pub mod flows {
         87 IP_LENGTH_MIN "ip_length_min" U64 Octets Counter Measure [ie(25)] "Shortest IP packet";
         88 IP_LENGTH_MAX "ip_length_max" U64 Octets Counter Measure [ie(26)] "Longest IP packet";
         89 FRAME_LENGTH "frame_length" U32 Octets Counter Measure [ie(312)] "Length of the sampled frame";
-        90 POST_NAT_SRC_ADDR "post_nat_src_addr" Addr None Nat Dimension [ie(225), ie(281)] "Source address after translation";
-        91 POST_NAT_DST_ADDR "post_nat_dst_addr" Addr None Nat Dimension [ie(226), ie(282)] "Destination address after translation";
-        92 POST_NAT_SRC_PORT "post_nat_src_port" U16 None Nat Dimension [ie(227)] "Source port after translation";
-        93 POST_NAT_DST_PORT "post_nat_dst_port" U16 None Nat Dimension [ie(228)] "Destination port after translation";
+        90 POST_NAT_SRC_ADDR "post_nat_src_addr" Addr None Nat Dimension [ie(225), ie(281), ie(40001)] "Source address after translation";
+        91 POST_NAT_DST_ADDR "post_nat_dst_addr" Addr None Nat Dimension [ie(226), ie(282), ie(40002)] "Destination address after translation";
+        92 POST_NAT_SRC_PORT "post_nat_src_port" U16 None Nat Dimension [ie(227), ie(40003)] "Source port after translation";
+        93 POST_NAT_DST_PORT "post_nat_dst_port" U16 None Nat Dimension [ie(228), ie(40004)] "Destination port after translation";
         94 NAT_EVENT "nat_event" U8 None Nat Dimension [ie(230)] "What happened to the translation", named: Some(&named::NAT_EVENT);
-        95 FIREWALL_EVENT "firewall_event" U8 None Nat Dimension [ie(233)] "What the firewall did (NSEL)", named: Some(&named::FIREWALL_EVENT);
+        95 FIREWALL_EVENT "firewall_event" U8 None Nat Dimension [ie(233), ie(40005)] "What the firewall did (NSEL)", named: Some(&named::FIREWALL_EVENT);
         96 FIREWALL_EXT_EVENT "firewall_ext_event" U16 None Nat Dimension [ie(33002)] "Cisco NSEL extended event code";
         97 TUNNEL_KIND "tunnel_kind" U8 None Tunnel Dimension [ovs(891)] "Encapsulation of the packet", named: Some(&named::TUNNEL_KIND);
         98 TUNNEL_SRC_ADDR "tunnel_src_addr" Addr None Tunnel Dimension [ovs(893)] "Outer source address";
@@ -247,7 +247,7 @@ pub mod flows {
         187 SRC_EXE "src_exe" Str None Process Dimension [] "Path of the program of the source process";
         188 SRC_CMDLINE "src_cmdline" Str None Process Dimension [] "Command line of the source process";
         189 SRC_UID "src_uid" U32 None Process Dimension [] "User id of the source process";
-        190 SRC_USER "src_user" Str None Process Dimension [ie(371), ie(40000)] "User of the source process or address";
+        190 SRC_USER "src_user" Str None Process Dimension [ie(371), ie(40000), ie(56702)] "User of the source process or address";
         191 SRC_CONTAINER "src_container" Str None Process Dimension [] "Name of the source container";
         192 SRC_CONTAINER_ID "src_container_id" Str None Process Dimension [] "Id of the source container";
         193 SRC_IMAGE "src_image" Str None Process Dimension [] "Image of the source container";
@@ -282,7 +282,7 @@ pub mod flows {
         222 SERVER_LATENCY_US "server_latency_us" U32 Microseconds Tcp Measure [] "Half of the handshake, on the side of the server";
         223 APP_LATENCY_US "app_latency_us" U32 Microseconds Tcp Measure [] "Time from request to first response";
         224 TCP_INFO_DIRECTION "tcp_info_direction" U8 None Tcp Dimension [] "Direction of the sampled packet on the host that reported TCP state: 1 received, 2 sent";
-        225 APP "app" Str None App Dimension [ie(96), ntop(119), antrea(155)] "Application", null_if: Some(NullIf::Empty);
+        225 APP "app" Str None App Dimension [ie(96), ntop(119), antrea(155), ie(56701)] "Application", null_if: Some(NullIf::Empty);
         226 APP_ID "app_id" Bytes None App Dimension [ie(95)] "Application id: classification engine and selector (RFC 6759)";
         227 L7_PROTO "l7_proto" U32 None App Dimension [ntop(118)] "Application protocol number of nDPI";
         228 DNS_QUERY "dns_query" Str None App Dimension [] "Name asked for";
@@ -349,7 +349,7 @@ pub mod options {
         3 EXPORT_PROTOCOL "export_protocol" U8 None Exporter Dimension [] "Protocol that carried the record", named: Some(&named::EXPORT_PROTOCOL);
         4 OBSERVATION_DOMAIN "observation_domain" U32 None Exporter Dimension [] "Observation domain";
         5 TEMPLATE_ID "template_id" U16 None Exporter Dimension [] "Options template that described the record";
-        6 SCOPE "scope" Elements None Key Dimension [] "What the record is about (v9 scope types stand as IANA ids of the same number)";
+        6 SCOPE "scope" Elements None Key Dimension [] "What the record is about (v9 scopes as elements: system 144, interface 10, line card 141, cache 143, template 145)";
         7 FIELDS "fields" Elements None Other Dimension [] "What the record says";
     }
 }

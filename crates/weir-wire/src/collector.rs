@@ -1,73 +1,435 @@
 //! State of exporters: templates, options knowledge, sequence accounts, parked Sets.
+//!
+//! The control pass. Reads every message once in order of arrival and decides what the decoding
+//! pass shall do with it; touches the octets of data Sets only where records must be counted
+//! (variable length) or teach something (options). Every map that a peer can grow is bounded by
+//! [`Limits`].
 
-use weir_model::Timestamp;
+mod domain;
+mod sequence;
+mod state;
+mod templates;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use weir_model::{Addr, Timestamp};
+
+use self::domain::Domain;
+use self::templates::Known;
 use crate::error::{LoadError, MessageError};
+use crate::header::{self, Header, RawSet};
+use crate::knowledge::learn;
+use crate::legacy;
 use crate::limits::Limits;
-use crate::protocol::recognise;
+use crate::plan::index;
+use crate::protocol::{Protocol, recognise};
 use crate::received::{Received, SessionId};
+use crate::sflow5;
 use crate::status::ExporterStatus;
-use crate::tally::Tally;
-use crate::work::{Admitted, Work};
+use crate::tally::{DropReason, Tally};
+use crate::template::{Definition, TemplateError, read};
+use crate::work::{Admitted, DataSet, DataSets, Job, Released, Work};
+
+/// Which exporter and domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct DomainKey {
+    pub(crate) addr: Addr,
+    pub(crate) protocol: Protocol,
+    pub(crate) domain: u32,
+}
 
 /// Mutable state of a set of exporters. `weir-ingest` keeps several, each behind a mutex and with
 /// the exporters of one shard of addresses.
 #[derive(Debug)]
 pub struct Collector {
     limits: Limits,
+    domains: HashMap<DomainKey, Domain>,
+    parked_octets: usize,
+    /// No exporter can be forgotten before then: spares the search while the table is full.
+    full_until: Timestamp,
 }
 
 impl Collector {
     /// A collector that knows no exporter yet.
     pub fn new(limits: Limits) -> Collector {
-        Collector { limits }
+        let full_until = Timestamp(i64::MIN);
+        Collector { limits, domains: HashMap::new(), parked_octets: 0, full_until }
     }
 
     /// The control pass over one message, in the order of arrival within its session.
     pub fn admit(&mut self, octets: &[u8], received: &Received) -> Result<Admitted, MessageError> {
-        let _ = received;
         let version = octets.first_chunk().map_or(0, |c| u16::from_be_bytes(*c));
-        let protocol = recognise(octets).ok_or(MessageError::UnknownProtocol { version })?;
-        let tally = Tally { messages: 1, octets: octets.len() as u64, ..Tally::default() };
-        Ok(Admitted { work: Work { protocol }, released: Vec::new(), tally })
+        match recognise(octets).ok_or(MessageError::UnknownProtocol { version })? {
+            Protocol::Ipfix => {
+                let (header, message) = header::ipfix(octets)?;
+                self.admit_sets(Protocol::Ipfix, header, message, header::IPFIX_HEADER, received)
+            }
+            Protocol::NetFlow9 => {
+                let header = header::netflow9(octets)?;
+                let start = header::NETFLOW9_HEADER;
+                self.admit_sets(Protocol::NetFlow9, header, octets, start, received)
+            }
+            Protocol::Sflow5 => self.admit_samples(octets, received),
+            legacy => self.admit_legacy(legacy, octets, received),
+        }
+    }
+
+    fn admit_samples(
+        &mut self,
+        octets: &[u8],
+        received: &Received,
+    ) -> Result<Admitted, MessageError> {
+        let samples = sflow5::header(octets)?;
+        let key = DomainKey {
+            addr: samples.agent,
+            protocol: Protocol::Sflow5,
+            domain: samples.sub_agent,
+        };
+        let header = Header {
+            export_time: received.at,
+            boot_time: None,
+            uptime_ms: Some(samples.uptime_ms),
+            sequence: samples.sequence,
+            domain: samples.sub_agent,
+            sampling_rate: None,
+        };
+        let (domain, session) =
+            open(&mut self.domains, &self.limits, &mut self.full_until, key, received)?;
+        domain.observe(session, &header, Some(1));
+        domain.records_seen += u64::from(samples.samples);
+        let tally = message_tally(octets.len());
+        domain.tally += &tally;
+        let work = Work { protocol: Protocol::Sflow5, job: Job::Samples(samples.samples) };
+        Ok(Admitted { work, released: Vec::new(), tally })
+    }
+
+    fn admit_legacy(
+        &mut self,
+        protocol: Protocol,
+        octets: &[u8],
+        received: &Received,
+    ) -> Result<Admitted, MessageError> {
+        let (header, count, body) = legacy::header(protocol, octets)?;
+        let key = DomainKey { addr: received.addr(), protocol, domain: header.domain };
+        let (domain, session) =
+            open(&mut self.domains, &self.limits, &mut self.full_until, key, received)?;
+        domain.observe(session, &header, Some(count as u32));
+        domain.clock_skew_ns = header.export_time.0.saturating_sub(received.at.0);
+        let mut tally = message_tally(octets.len());
+        tally.sets = 1;
+        let rows = count.min(self.limits.records);
+        if rows < count {
+            let lost = body.len() / count * (count - rows);
+            tally.drop_records(DropReason::RecordQuota, (count - rows) as u64, lost);
+        }
+        domain.records_seen += rows as u64;
+        domain.tally += &tally;
+        let mut sets = DataSets::default();
+        sets.push(DataSet {
+            offset: legacy::HEADER as u32,
+            length: body.len() as u32,
+            rows: rows as u32,
+            plan: legacy::plan_of(protocol),
+        });
+        let knowledge = Arc::clone(&domain.knowledge);
+        let work = Work { protocol, job: Job::Records { header, sets, knowledge } };
+        Ok(Admitted { work, released: Vec::new(), tally })
+    }
+
+    fn admit_sets(
+        &mut self,
+        protocol: Protocol,
+        header: Header,
+        message: &[u8],
+        start: usize,
+        received: &Received,
+    ) -> Result<Admitted, MessageError> {
+        // Framing first: a broken message changes nothing.
+        for set in header::sets(message, start) {
+            set?;
+        }
+        let key = DomainKey { addr: received.addr(), protocol, domain: header.domain };
+        let (domain, session) =
+            open(&mut self.domains, &self.limits, &mut self.full_until, key, received)?;
+        domain.clock_skew_ns = header.export_time.0.saturating_sub(received.at.0);
+        let mut pass = Pass {
+            protocol,
+            header: &header,
+            received,
+            limits: &self.limits,
+            parked_octets: &mut self.parked_octets,
+            domain,
+            session,
+            tally: message_tally(message.len()),
+            sets: DataSets::default(),
+            released: Vec::new(),
+            units: Some(0),
+            rows: 0,
+        };
+        for set in header::sets(message, start).flatten() {
+            pass.set(&set);
+        }
+        Ok(pass.finish())
     }
 
     /// Forgets old templates and old parked data; the tally has what was dropped. Call it every
     /// few seconds.
     pub fn expire(&mut self, now: Timestamp) -> Tally {
-        let _ = (now, &self.limits);
-        Tally::default()
+        let mut tally = Tally::default();
+        let templates_from = now.minus(self.limits.template_lifetime);
+        let parked_from = now.minus(self.limits.parked_age);
+        for domain in self.domains.values_mut() {
+            let mut expired = 0;
+            // Templates of connections live as long as the connection.
+            for session in domain.sessions.iter_mut().filter(|session| session.id == 0) {
+                expired += session.templates.expire(templates_from);
+            }
+            domain.newest.expire(templates_from);
+            domain.templates_evicted += expired as u64;
+            let mut dropped = Tally::default();
+            self.parked_octets -= domain.drop_parked(&mut dropped, |at, _| at < parked_from);
+            domain.tally += &dropped;
+            tally += &dropped;
+        }
+        tally
     }
 
     /// Forgets the templates and parked data of a connection that closed.
     pub fn end_session(&mut self, session: SessionId) -> Tally {
-        let _ = session;
-        Tally::default()
+        let mut tally = Tally::default();
+        if session == SessionId(0) {
+            return tally;
+        }
+        for domain in self.domains.values_mut() {
+            while let Some(at) = domain.sessions.iter().position(|s| s.id == session.0) {
+                domain.close(at);
+            }
+            let mut dropped = Tally::default();
+            self.parked_octets -= domain.drop_parked(&mut dropped, |_, (_, id)| id == session.0);
+            domain.tally += &dropped;
+            tally += &dropped;
+        }
+        tally
     }
 
     /// Templates and options knowledge, to [`Collector::load`] after a restart.
     pub fn save(&self) -> Vec<u8> {
-        Vec::new()
+        state::save(&self.domains)
     }
 
     /// Takes in what `save` of this or another collector gave; `keep` picks the exporters of this
-    /// shard.
-    pub fn load(
-        &mut self,
-        saved: &[u8],
-        keep: impl Fn(weir_model::Addr) -> bool,
-    ) -> Result<(), LoadError> {
-        let _ = (saved, keep);
-        Ok(())
+    /// shard. Nothing is changed when the state is damaged.
+    pub fn load(&mut self, saved: &[u8], keep: impl Fn(Addr) -> bool) -> Result<(), LoadError> {
+        state::load(saved, &self.limits, &mut self.domains, keep)
     }
 
     /// Sets parked at the moment.
     pub fn parked_sets(&self) -> u64 {
-        0
+        self.domains.values().map(|domain| domain.parked_sets as u64).sum()
     }
 
     /// One status per exporter and observation domain.
     pub fn exporters(&self) -> impl Iterator<Item = ExporterStatus> {
-        std::iter::empty()
+        self.domains.iter().map(|(key, domain)| status(key, domain))
     }
 }
+
+fn message_tally(octets: usize) -> Tally {
+    Tally { messages: 1, octets: octets as u64, ..Tally::default() }
+}
+
+/// The domain and session of a message, opened if they are new.
+fn open<'a>(
+    domains: &'a mut HashMap<DomainKey, Domain>,
+    limits: &Limits,
+    full_until: &mut Timestamp,
+    key: DomainKey,
+    received: &Received,
+) -> Result<(&'a mut Domain, usize), MessageError> {
+    let known = domains.contains_key(&key);
+    if !known && domains.len() >= limits.exporters {
+        forget_idle(domains, limits, full_until, received.at)?;
+    }
+    let domain = domains
+        .entry(key)
+        .or_insert_with(|| Domain::new(key.protocol, received.at, limits.settings_of(key.addr)));
+    let session = domain.session(received, limits.sessions);
+    Ok((domain, session))
+}
+
+/// Makes room for one exporter by forgetting the one silent for longest, if that is long enough
+/// and it has nothing parked.
+fn forget_idle(
+    domains: &mut HashMap<DomainKey, Domain>,
+    limits: &Limits,
+    full_until: &mut Timestamp,
+    now: Timestamp,
+) -> Result<(), MessageError> {
+    let refused = MessageError::TooManyExporters { limit: limits.exporters };
+    if now < *full_until {
+        return Err(refused);
+    }
+    let idle = domains.iter().filter(|(_, domain)| domain.parked_sets == 0);
+    let oldest = idle.min_by_key(|(_, domain)| domain.last_seen);
+    let (key, seen) = oldest.map(|(key, domain)| (*key, domain.last_seen)).ok_or(refused)?;
+    let free_at = seen.plus(limits.exporter_idle);
+    if now < free_at {
+        *full_until = free_at;
+        return Err(refused);
+    }
+    domains.remove(&key);
+    Ok(())
+}
+
+/// The control pass over the Sets of one message.
+struct Pass<'a> {
+    protocol: Protocol,
+    header: &'a Header,
+    received: &'a Received,
+    limits: &'a Limits,
+    parked_octets: &'a mut usize,
+    domain: &'a mut Domain,
+    session: usize,
+    tally: Tally,
+    sets: DataSets,
+    released: Vec<Released>,
+    /// Data records so far; `None` once a Set without template was met.
+    units: Option<u32>,
+    rows: usize,
+}
+
+impl Pass<'_> {
+    fn set(&mut self, set: &RawSet<'_>) {
+        self.tally.sets += 1;
+        match (self.protocol, set.id) {
+            (Protocol::NetFlow9, 0) | (Protocol::Ipfix, 2) => self.templates(set.body, false),
+            (Protocol::NetFlow9, 1) | (Protocol::Ipfix, 3) => self.templates(set.body, true),
+            (_, 256..) => self.data(set),
+            _ => self.tally.drop_set(DropReason::Reserved, set.body.len()),
+        }
+    }
+
+    fn templates(&mut self, body: &[u8], options: bool) {
+        let mut rest = body;
+        while let Some(definition) = read(self.protocol, options, rest, self.limits.template_fields)
+        {
+            match definition {
+                Ok((definition, took)) => {
+                    self.definition(definition, options);
+                    rest = rest.get(took..).unwrap_or_default();
+                }
+                Err(error) => {
+                    let reason = match error {
+                        TemplateError::TooManyFields { .. } => DropReason::TemplateQuota,
+                        _ => DropReason::MalformedTemplate,
+                    };
+                    return self.tally.drop_set(reason, rest.len());
+                }
+            }
+        }
+        self.tally.sets_control += 1;
+    }
+
+    fn definition(&mut self, definition: Definition, options: bool) {
+        match definition {
+            Definition::Define(template) => {
+                let id = template.id;
+                self.tally.templates += 1;
+                let (session, limits) = (self.session, self.limits);
+                if self.domain.define(session, self.received, template, limits) {
+                    let tally = &mut self.tally;
+                    let before = self.domain.parked_octets;
+                    let mut ready = self.domain.release(session, self.received, id, limits, tally);
+                    *self.parked_octets -= before - self.domain.parked_octets;
+                    self.released.append(&mut ready);
+                }
+            }
+            Definition::Withdraw(id) => {
+                self.tally.withdrawals += 1;
+                self.domain.withdraw(self.session, id);
+            }
+            Definition::WithdrawAll => {
+                self.tally.withdrawals += 1;
+                self.domain.withdraw_all(self.session, options);
+            }
+        }
+    }
+
+    fn data(&mut self, set: &RawSet<'_>) {
+        let found = self.domain.template(self.session, self.received, set.id);
+        let Some((known, borrowed)) = found else {
+            self.units = None;
+            let room = self.limits.parked_octets.saturating_sub(*self.parked_octets);
+            let (header, received) = (self.header, self.received);
+            let tally = &mut self.tally;
+            let took = self.domain.park(set, header, received, room, self.limits, tally);
+            *self.parked_octets += took;
+            return;
+        };
+        self.tally.templates_borrowed += u64::from(borrowed);
+        let known: Arc<Known> = Arc::clone(known);
+        self.known_data(set, &known);
+    }
+
+    fn known_data(&mut self, set: &RawSet<'_>, known: &Known) {
+        let plan = known.plan();
+        let all = index(&plan.layout, set.body, usize::MAX, None).rows;
+        self.units = self.units.map(|units| units.wrapping_add(all as u32));
+        let rows = all.min(self.limits.records.saturating_sub(self.rows));
+        if rows < all {
+            let lost = set.body.len() / all * (all - rows);
+            self.tally.drop_records(DropReason::RecordQuota, (all - rows) as u64, lost);
+        }
+        self.rows += rows;
+        if known.teaches() {
+            learn(&mut self.domain.knowledge, plan, set.body, rows, self.limits.names);
+        }
+        self.sets.push(DataSet {
+            offset: set.offset as u32,
+            length: set.body.len() as u32,
+            rows: rows as u32,
+            plan: Arc::clone(plan),
+        });
+    }
+
+    fn finish(self) -> Admitted {
+        let Pass { protocol, header, domain, session, tally, sets, released, .. } = self;
+        let units = if protocol == Protocol::NetFlow9 { Some(1) } else { self.units };
+        domain.observe(session, header, units);
+        domain.records_seen += self.rows as u64;
+        domain.tally += &tally;
+        let knowledge = Arc::clone(&domain.knowledge);
+        let job = Job::Records { header: *header, sets, knowledge };
+        Admitted { work: Work { protocol, job }, released, tally }
+    }
+}
+
+fn status(key: &DomainKey, domain: &Domain) -> ExporterStatus {
+    let known = &domain.knowledge;
+    let mut sampling: Vec<(Option<u64>, u32)> =
+        known.samplers.iter().map(|(id, rate)| (Some(*id), *rate)).collect();
+    sampling.extend(known.forced.or(known.general).map(|rate| (None, rate)));
+    sampling.sort_unstable();
+    ExporterStatus {
+        addr: key.addr,
+        protocol: key.protocol,
+        domain: key.domain,
+        sessions: domain.sessions.len(),
+        first_seen: domain.first_seen,
+        last_seen: domain.last_seen,
+        tally: domain.tally.clone(),
+        records_seen: domain.records_seen,
+        sequence: domain.sequence(),
+        templates: domain.sessions.iter().map(|session| session.templates.len()).sum(),
+        templates_evicted: domain.templates_evicted,
+        parked_sets: domain.parked_sets,
+        parked_octets: domain.parked_octets,
+        sampling,
+        names: known.names(),
+        clock_skew_ns: domain.clock_skew_ns,
+    }
+}
+
+#[cfg(test)]
+mod tests;

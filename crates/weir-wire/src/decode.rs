@@ -4,11 +4,11 @@ use crate::collector::Collector;
 use crate::error::MessageError;
 use crate::limits::Limits;
 use crate::output::Output;
-use crate::protocol::Protocol;
+use crate::plan::{Context, decode_flows, decode_options};
 use crate::received::Received;
 use crate::sflow5;
-use crate::tally::Tally;
-use crate::work::Work;
+use crate::tally::{DropReason, Tally};
+use crate::work::{Job, Work};
 
 /// Appends the rows of a message's data to `out` and says how many there were.
 ///
@@ -16,8 +16,31 @@ use crate::work::Work;
 /// but cannot panic.
 pub fn decode(work: &Work, octets: &[u8], received: &Received, out: &mut Output) -> Tally {
     let mut tally = Tally::default();
-    if work.protocol == Protocol::Sflow5 {
-        sflow5::decode(octets, received, out, &mut tally);
+    let (header, sets, knowledge) = match &work.job {
+        Job::Samples(_) => {
+            sflow5::decode(octets, received, out, &mut tally);
+            return tally;
+        }
+        Job::Records { header, sets, knowledge } => (header, sets, knowledge),
+    };
+    let context = Context { header, protocol: work.protocol, received, knowledge };
+    for set in sets.iter() {
+        let (offset, length) = (set.offset as usize, set.length as usize);
+        let body = octets.get(offset..offset + length).unwrap_or_default();
+        let rows_max = set.rows as usize;
+        let found = if set.plan.is_options() {
+            let found = decode_options(&set.plan, body, rows_max, &context, &mut out.options);
+            tally.options += found.rows as u64;
+            found
+        } else {
+            let found = decode_flows(&set.plan, body, rows_max, &context, &mut out.flows);
+            tally.flows += found.rows as u64;
+            found
+        };
+        tally.sets_decoded += 1;
+        if found.broken > 0 {
+            tally.drop_records(DropReason::MalformedSet, 1, found.broken);
+        }
     }
     tally
 }

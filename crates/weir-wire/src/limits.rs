@@ -14,15 +14,15 @@ pub struct Limits {
     pub exporter_idle: Duration,
     /// Source ports (UDP) or connections of one exporter's domain. The oldest goes.
     pub sessions: usize,
-    /// Templates of one session. The one unused for longest goes.
+    /// Templates of one session. The eighth of them that was defined longest ago goes.
     pub templates: usize,
     /// Fields of one template, scope included. A template with more is refused.
     pub template_fields: usize,
     /// Age after which a UDP template that was not sent again is forgotten.
     pub template_lifetime: Duration,
-    /// Octets of parked data, all exporters together. The oldest Set goes.
+    /// Octets of parked data, all exporters together. Sets past it are dropped.
     pub parked_octets: usize,
-    /// Octets of parked data of one exporter's domain. The oldest Set goes.
+    /// Octets of parked data of one exporter's domain. Sets past it are dropped.
     pub parked_octets_per_exporter: usize,
     /// Age after which parked data is dropped.
     pub parked_age: Duration,

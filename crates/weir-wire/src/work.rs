@@ -1,8 +1,51 @@
 //! What the control pass hands to the decoding pass.
 
+use std::sync::Arc;
+
+use crate::header::Header;
+use crate::knowledge::Knowledge;
+use crate::plan::Plan;
 use crate::protocol::Protocol;
 use crate::received::Received;
 use crate::tally::Tally;
+
+/// One Set of data and the template it was described by when it came.
+#[derive(Debug, Clone)]
+pub(crate) struct DataSet {
+    pub(crate) offset: u32,
+    pub(crate) length: u32,
+    /// Records that may be decoded: those counted, or fewer at the limit.
+    pub(crate) rows: u32,
+    pub(crate) plan: Arc<Plan>,
+}
+
+/// The Sets of a message. Most have one, and that takes no allocation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DataSets {
+    first: Option<DataSet>,
+    rest: Vec<DataSet>,
+}
+
+impl DataSets {
+    pub(crate) fn push(&mut self, set: DataSet) {
+        match self.first {
+            None => self.first = Some(set),
+            Some(_) => self.rest.push(set),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &DataSet> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Job {
+    /// sFlow: everything is in the octets. Holds the number of samples claimed.
+    Samples(u32),
+    /// Records with what describes them.
+    Records { header: Header, sets: DataSets, knowledge: Arc<Knowledge> },
+}
 
 /// What [`crate::decode`] needs to know of one message besides its octets: which Sets hold data
 /// and with which compiled templates, as they were when the message came. Cheap to move to
@@ -10,6 +53,7 @@ use crate::tally::Tally;
 #[derive(Debug, Clone)]
 pub struct Work {
     pub(crate) protocol: Protocol,
+    pub(crate) job: Job,
 }
 
 impl Work {
@@ -20,12 +64,18 @@ impl Work {
 
     /// True when there is nothing to decode: a message of templates only.
     pub fn is_empty(&self) -> bool {
-        false
+        match &self.job {
+            Job::Samples(_) => false,
+            Job::Records { sets, .. } => sets.first.is_none(),
+        }
     }
 
-    /// Records that decoding will add, as far as known beforehand; an upper bound.
+    /// Flow and options records that decoding will add, at most; for sFlow, the samples claimed.
     pub fn records_max(&self) -> usize {
-        0
+        match &self.job {
+            Job::Samples(samples) => *samples as usize,
+            Job::Records { sets, .. } => sets.iter().map(|set| set.rows as usize).sum(),
+        }
     }
 }
 

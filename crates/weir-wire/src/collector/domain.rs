@@ -1,0 +1,306 @@
+//! One exporter and observation domain: its sessions, what it taught, what waits for a template.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use weir_model::Timestamp;
+
+use super::sequence::{Place, Sequence};
+use super::templates::{Known, Templates};
+use crate::header::{Header, RawSet};
+use crate::knowledge::Knowledge;
+use crate::limits::{ExporterSettings, Limits};
+use crate::plan::index;
+use crate::protocol::Protocol;
+use crate::received::{Received, Transport};
+use crate::status::SequenceStatus;
+use crate::tally::{DropReason, Tally};
+use crate::work::{DataSet, DataSets, Job, Released, Work};
+
+/// What a parked Set costs beside its octets.
+const PARKED_OVERHEAD: usize = 192;
+
+/// One transport session: a source port (UDP) or a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) port: u16,
+    pub(crate) id: u64,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) sequence: Sequence,
+    pub(crate) templates: Templates,
+}
+
+#[derive(Debug)]
+pub(crate) struct Parked {
+    session: (u16, u64),
+    octets: Box<[u8]>,
+    received: Received,
+    header: Header,
+}
+
+impl Parked {
+    fn cost(&self) -> usize {
+        self.octets.len() + PARKED_OVERHEAD
+    }
+}
+
+/// State of one exporter and domain.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    pub(crate) protocol: Protocol,
+    pub(crate) first_seen: Timestamp,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) tally: Tally,
+    pub(crate) records_seen: u64,
+    pub(crate) templates_evicted: u64,
+    pub(crate) clock_skew_ns: i64,
+    pub(crate) knowledge: Arc<Knowledge>,
+    pub(crate) repair: bool,
+    pub(crate) sessions: Vec<Session>,
+    /// Sequence accounts of sessions that ended.
+    pub(crate) ended: SequenceStatus,
+    /// The newest definition of each id on any source port (UDP).
+    pub(crate) newest: Templates,
+    parked: HashMap<u16, Vec<Parked>>,
+    pub(crate) parked_sets: usize,
+    pub(crate) parked_octets: usize,
+}
+
+impl Domain {
+    pub(crate) fn new(
+        protocol: Protocol,
+        now: Timestamp,
+        settings: Option<&ExporterSettings>,
+    ) -> Domain {
+        let forced = settings.and_then(|settings| settings.sampling_rate);
+        Domain {
+            protocol,
+            first_seen: now,
+            last_seen: now,
+            tally: Tally::default(),
+            records_seen: 0,
+            templates_evicted: 0,
+            clock_skew_ns: 0,
+            knowledge: Arc::new(Knowledge { forced, ..Knowledge::default() }),
+            repair: settings.is_some_and(|settings| settings.repair_antrea_counters),
+            sessions: Vec::new(),
+            ended: SequenceStatus::default(),
+            newest: Templates::default(),
+            parked: HashMap::new(),
+            parked_sets: 0,
+            parked_octets: 0,
+        }
+    }
+
+    /// The session of a message, opened if it is new: its place in `sessions`.
+    pub(crate) fn session(&mut self, received: &Received, sessions_max: usize) -> usize {
+        let key = key(received);
+        self.last_seen = received.at;
+        let found = self.sessions.iter().position(|session| (session.port, session.id) == key);
+        let at = found.unwrap_or_else(|| {
+            if self.sessions.len() >= sessions_max.max(1) {
+                let oldest = self.sessions.iter().enumerate().min_by_key(|(_, s)| s.last_seen);
+                let oldest = oldest.map_or(0, |(at, _)| at);
+                self.close(oldest);
+            }
+            self.sessions.push(Session { port: key.0, id: key.1, ..Session::default() });
+            self.sessions.len() - 1
+        });
+        self.sessions[at].last_seen = received.at;
+        at
+    }
+
+    /// Closes the session at `at`; its sequence account is kept.
+    pub(crate) fn close(&mut self, at: usize) {
+        let session = self.sessions.swap_remove(at);
+        add(&mut self.ended, session.sequence.status());
+    }
+
+    /// Sequence accounts of all sessions together.
+    pub(crate) fn sequence(&self) -> SequenceStatus {
+        let mut sum = self.ended;
+        for session in &self.sessions {
+            add(&mut sum, session.sequence.status());
+        }
+        sum
+    }
+
+    pub(crate) fn observe(&mut self, session: usize, header: &Header, units: Option<u32>) {
+        let place = Place {
+            sequence: header.sequence,
+            units,
+            uptime_ms: header.uptime_ms,
+            may_name_last: self.protocol == Protocol::NetFlow5,
+        };
+        self.sessions[session].sequence.observe(place);
+    }
+
+    /// The template of a data Set, and whether another source port defined it.
+    pub(crate) fn template(
+        &self,
+        session: usize,
+        received: &Received,
+        id: u16,
+    ) -> Option<(&Arc<Known>, bool)> {
+        if let Some(known) = self.sessions[session].templates.get(id) {
+            return Some((known, false));
+        }
+        let shared = received.transport == Transport::Udp;
+        self.newest.get(id).filter(|_| shared).map(|known| (known, true))
+    }
+
+    /// Takes a definition in; true when the template is new or changed.
+    pub(crate) fn define(
+        &mut self,
+        session: usize,
+        received: &Received,
+        template: crate::template::Template,
+        limits: &Limits,
+    ) -> bool {
+        let udp = received.transport == Transport::Udp;
+        let now = received.at;
+        let templates = &mut self.sessions[session].templates;
+        if let Some(known) = templates.refresh(&template, now) {
+            if udp && self.newest.refresh(&template, now).is_none() {
+                self.newest.insert(known, now, limits.templates);
+            }
+            return false;
+        }
+        let shared = if udp { self.newest.refresh(&template, now) } else { None };
+        let fresh = || Arc::new(Known::new(template, self.protocol, self.repair));
+        let known = shared.unwrap_or_else(fresh);
+        let evicted = templates.insert(Arc::clone(&known), now, limits.templates);
+        self.templates_evicted += evicted as u64;
+        if udp {
+            self.newest.insert(known, now, limits.templates);
+        }
+        true
+    }
+
+    pub(crate) fn withdraw(&mut self, session: usize, id: u16) {
+        self.sessions[session].templates.remove(id);
+        self.newest.remove(id);
+    }
+
+    pub(crate) fn withdraw_all(&mut self, session: usize, options: bool) {
+        self.sessions[session].templates.remove_all(options);
+        self.newest.remove_all(options);
+    }
+
+    /// Puts a data Set aside until its template comes. `room` is what all exporters together may
+    /// still park. Gives what it took, or counts a drop.
+    pub(crate) fn park(
+        &mut self,
+        set: &RawSet<'_>,
+        header: &Header,
+        received: &Received,
+        room: usize,
+        limits: &Limits,
+        tally: &mut Tally,
+    ) -> usize {
+        let octets = set.body;
+        let cost = octets.len() + PARKED_OVERHEAD;
+        if cost > room || self.parked_octets + cost > limits.parked_octets_per_exporter {
+            tally.drop_set(DropReason::ParkQuota, octets.len());
+            return 0;
+        }
+        let (session, header, received) = (key(received), *header, *received);
+        let parked = Parked { session, octets: octets.into(), received, header };
+        self.parked.entry(set.id).or_default().push(parked);
+        self.parked_sets += 1;
+        self.parked_octets += cost;
+        tally.sets_parked += 1;
+        cost
+    }
+
+    /// Takes out the Sets that waited for template `id` in this session (UDP: on any port).
+    pub(crate) fn release(
+        &mut self,
+        session: usize,
+        received: &Received,
+        id: u16,
+        limits: &Limits,
+        tally: &mut Tally,
+    ) -> Vec<Released> {
+        let Some(waiting) = self.parked.remove(&id) else { return Vec::new() };
+        let here = key(received);
+        let udp = received.transport == Transport::Udp;
+        let (mine, others): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|set| set.session == here || udp && set.session.1 == 0);
+        if !others.is_empty() {
+            self.parked.insert(id, others);
+        }
+        let Some(known) = self.sessions[session].templates.get(id).cloned() else {
+            return Vec::new();
+        };
+        let mut released = Vec::with_capacity(mine.len());
+        for set in mine {
+            self.parked_sets -= 1;
+            self.parked_octets -= set.cost();
+            tally.sets_released += 1;
+            released.push(self.ready(&known, set, limits));
+        }
+        released
+    }
+
+    fn ready(&mut self, known: &Known, set: Parked, limits: &Limits) -> Released {
+        let plan = known.plan();
+        let found = index(&plan.layout, &set.octets, limits.records, None);
+        if known.teaches() {
+            let (rows, names) = (found.rows, limits.names);
+            crate::knowledge::learn(&mut self.knowledge, plan, &set.octets, rows, names);
+        }
+        self.records_seen += found.rows as u64;
+        let mut sets = DataSets::default();
+        sets.push(DataSet {
+            offset: 0,
+            length: set.octets.len() as u32,
+            rows: found.rows as u32,
+            plan: Arc::clone(plan),
+        });
+        let knowledge = Arc::clone(&self.knowledge);
+        let job = Job::Records { header: set.header, sets, knowledge };
+        let work = Work { protocol: self.protocol, job };
+        Released { work, octets: set.octets, received: set.received }
+    }
+
+    /// Drops parked Sets that `old` picks; gives the cost of what went.
+    pub(crate) fn drop_parked(
+        &mut self,
+        tally: &mut Tally,
+        old: impl Fn(Timestamp, (u16, u64)) -> bool,
+    ) -> usize {
+        let before = self.parked_octets;
+        let (mut sets, mut cost) = (0, 0);
+        self.parked.retain(|_, waiting| {
+            waiting.retain(|set| {
+                let goes = old(set.received.at, set.session);
+                if goes {
+                    sets += 1;
+                    cost += set.cost();
+                    tally.drop_set(DropReason::NoTemplate, set.octets.len());
+                }
+                !goes
+            });
+            !waiting.is_empty()
+        });
+        self.parked_sets -= sets;
+        self.parked_octets -= cost;
+        before - self.parked_octets
+    }
+}
+
+fn key(received: &Received) -> (u16, u64) {
+    match received.transport {
+        Transport::Udp => (received.source.port(), 0),
+        _ => (received.source.port(), received.session.0),
+    }
+}
+
+fn add(sum: &mut SequenceStatus, other: SequenceStatus) {
+    sum.missing += other.missing;
+    sum.gaps += other.gaps;
+    sum.reordered += other.reordered;
+    sum.duplicates += other.duplicates;
+    sum.restarts += other.restarts;
+}

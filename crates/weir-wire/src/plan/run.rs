@@ -1,0 +1,334 @@
+//! Runs a plan over the records of a Set: one tight loop a column.
+
+use weir_model::column::NullIf;
+use weir_model::columns::{flows, options};
+use weir_model::values::Native;
+use weir_model::{Addr, FlowBatch, elements};
+
+use super::rows::{FixedRows, Indexed, Rows, VariableRows, index};
+use super::time::{Base, Form, nanos};
+use super::{Layout, Loc, Op, Plan, Step, enrich, special};
+use crate::header::Header;
+use crate::knowledge::Knowledge;
+use crate::protocol::Protocol;
+use crate::received::Received;
+
+/// What all records of a message share.
+pub(crate) struct Context<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) protocol: Protocol,
+    pub(crate) received: &'a Received,
+    pub(crate) knowledge: &'a Knowledge,
+}
+
+impl Context<'_> {
+    fn base(&self) -> Base {
+        let boot = self.header.boot_time.or(self.knowledge.boot);
+        Base {
+            export: self.header.export_time.0,
+            uptime: self.header.uptime_ms,
+            boot: boot.map(|time| time.0),
+        }
+    }
+}
+
+/// Appends the records of `body` to a batch of flows.
+pub(crate) fn decode_flows(
+    plan: &Plan,
+    body: &[u8],
+    rows_max: usize,
+    context: &Context<'_>,
+    batch: &mut FlowBatch,
+) -> Indexed {
+    match &plan.layout {
+        Layout::Fixed { stride } => {
+            let rows = FixedRows::new(body, *stride, rows_max);
+            flow_rows(plan, &rows, context, batch);
+            Indexed { rows: rows.len(), broken: 0 }
+        }
+        layout @ Layout::Variable { .. } => {
+            let mut table = Vec::new();
+            let found = index(layout, body, rows_max, Some(&mut table));
+            flow_rows(plan, &VariableRows::new(body, &table, plan.variable()), context, batch);
+            found
+        }
+    }
+}
+
+fn flow_rows<R: Rows>(plan: &Plan, rows: &R, context: &Context<'_>, batch: &mut FlowBatch) {
+    let n = rows.len();
+    if n == 0 {
+        return;
+    }
+    let start = batch.append_rows(n);
+    let (header, received) = (context.header, context.received);
+    batch.fill(flows::RECEIVED_AT, start, n, received.at.0);
+    batch.fill(flows::EXPORT_TIME, start, n, header.export_time.0);
+    batch.fill(flows::EXPORTER_ADDR, start, n, received.addr());
+    batch.fill(flows::EXPORTER_PORT, start, n, received.source.port());
+    batch.fill(flows::EXPORT_PROTOCOL, start, n, context.protocol.number());
+    batch.fill(flows::SEQUENCE, start, n, header.sequence);
+    if !plan.fills(flows::OBSERVATION_DOMAIN) {
+        batch.fill(flows::OBSERVATION_DOMAIN, start, n, header.domain);
+    }
+    if plan.template_id != 0 {
+        batch.fill(flows::TEMPLATE_ID, start, n, plan.template_id);
+    }
+    let base = context.base();
+    for step in &plan.steps {
+        run(step, rows, &base, start, batch);
+    }
+    special::finish(plan, rows, start, batch);
+    enrich::fill(plan, rows, context, start, batch);
+}
+
+/// Appends the records of `body` to a batch of options.
+pub(crate) fn decode_options(
+    plan: &Plan,
+    body: &[u8],
+    rows_max: usize,
+    context: &Context<'_>,
+    batch: &mut FlowBatch,
+) -> Indexed {
+    match &plan.layout {
+        Layout::Fixed { stride } => {
+            let rows = FixedRows::new(body, *stride, rows_max);
+            option_rows(plan, &rows, context, batch);
+            Indexed { rows: rows.len(), broken: 0 }
+        }
+        layout @ Layout::Variable { .. } => {
+            let mut table = Vec::new();
+            let found = index(layout, body, rows_max, Some(&mut table));
+            option_rows(plan, &VariableRows::new(body, &table, plan.variable()), context, batch);
+            found
+        }
+    }
+}
+
+fn option_rows<R: Rows>(plan: &Plan, rows: &R, context: &Context<'_>, batch: &mut FlowBatch) {
+    let n = rows.len();
+    let start = batch.append_rows(n);
+    let (header, received) = (context.header, context.received);
+    batch.fill(options::RECEIVED_AT, start, n, received.at.0);
+    batch.fill(options::EXPORT_TIME, start, n, header.export_time.0);
+    batch.fill(options::EXPORTER_ADDR, start, n, received.addr());
+    batch.fill(options::EXPORT_PROTOCOL, start, n, context.protocol.number());
+    batch.fill(options::OBSERVATION_DOMAIN, start, n, header.domain);
+    batch.fill(options::TEMPLATE_ID, start, n, plan.template_id);
+    let scopes = plan.scope.unwrap_or(0);
+    let mut list = Vec::new();
+    for row in 0..n {
+        for (column, in_scope) in [(options::SCOPE, true), (options::FIELDS, false)] {
+            list.clear();
+            for (_, key, loc) in plan.fields.iter().filter(|(p, _, _)| (*p < scopes) == in_scope) {
+                elements::push(&mut list, *key, rows.slice(*loc, row));
+            }
+            batch.set_octets(column, start + row, &list);
+        }
+    }
+}
+
+/// Fills one column.
+fn run<R: Rows>(step: &Step, rows: &R, base: &Base, start: usize, batch: &mut FlowBatch) {
+    if step.fallback {
+        return special::fallback(step, rows, start, batch);
+    }
+    let (column, loc) = (step.column, step.loc);
+    match step.op {
+        Op::Number if step.null_if.is_none() => numbers(step, rows, start, batch),
+        Op::Number => {
+            each(
+                rows,
+                loc,
+                |field| number(field).filter(|&value| value != 0),
+                |row, value| {
+                    batch.set_scalar(column, start + row, weir_model::Scalar::U64(value));
+                },
+            );
+        }
+        Op::Time(form) => times(form, step, rows, base, start, batch),
+        Op::V4 if step.null_if.is_none() => {
+            let values = rows.arrays(loc).map(|octets| Addr::v4(u32::from_be_bytes(octets)));
+            batch.extend(column, start, values);
+        }
+        Op::V6 if step.null_if.is_none() => {
+            batch.extend(column, start, rows.arrays(loc).map(Addr::v6));
+        }
+        Op::V4 | Op::V6 | Op::AddrText => {
+            let keep = step.null_if.is_none();
+            let told = |addr: &Addr| keep || !addr.is_unspecified();
+            each(
+                rows,
+                loc,
+                |field| address(step.op, field).filter(told),
+                |row, value| {
+                    batch.set(column, start + row, value);
+                },
+            );
+        }
+        Op::Mac => {
+            let values = rows.arrays::<6>(loc);
+            let wide = |[a, b, c, d, e, f]: [u8; 6]| u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+            batch.extend(column, start, values.map(wide));
+        }
+        Op::Text => special::texts(step, rows, start, batch),
+        Op::Octets => special::octets(step, rows, start, batch),
+        Op::Boolean => {
+            batch.extend(column, start, rows.arrays(loc).map(|[value]| u8::from(value == 1)));
+        }
+        Op::IcmpType => batch.extend(column, start, rows.arrays(loc).map(|[kind, _]| kind)),
+        Op::IcmpCode => batch.extend(column, start, rows.arrays(loc).map(|[_, code]| code)),
+        Op::TunnelKind => {
+            each(
+                rows,
+                loc,
+                |field| tunnel_kind(number(field)?),
+                |row, kind| {
+                    batch.set(column, start + row, kind);
+                },
+            );
+        }
+        // The upper octet of IE 351 says what the lower three identify (RFC 7133 §5, IANA).
+        Op::SegmentKind => {
+            each(
+                rows,
+                loc,
+                |field| segment_kind(*field.first()?),
+                |row, kind| {
+                    batch.set(column, start + row, kind);
+                },
+            );
+        }
+        Op::SegmentId => {
+            let id = |octets| match u64::from_be_bytes(octets) {
+                typed if typed >> 56 != 0 => typed & 0xff_ffff,
+                plain => plain,
+            };
+            batch.extend(column, start, rows.arrays(loc).map(id));
+        }
+    }
+}
+
+/// Calls `put` for each row whose field converts.
+pub(super) fn each<R: Rows, T>(
+    rows: &R,
+    loc: Loc,
+    convert: impl Fn(&[u8]) -> Option<T>,
+    mut put: impl FnMut(usize, T),
+) {
+    for (row, field) in rows.slices(loc).enumerate() {
+        if let Some(value) = convert(field) {
+            put(row, value);
+        }
+    }
+}
+
+/// An unsigned number of 1 to 8 octets, more if they begin with zeros; `None` otherwise.
+pub(crate) fn number(field: &[u8]) -> Option<u64> {
+    let (zeros, tail) = field.split_at(field.len().saturating_sub(8));
+    if field.is_empty() || zeros.iter().any(|&octet| octet != 0) {
+        return None;
+    }
+    Some(tail.iter().fold(0, |value, &octet| value << 8 | u64::from(octet)))
+}
+
+pub(super) fn address(op: Op, field: &[u8]) -> Option<Addr> {
+    match op {
+        Op::V4 => Some(Addr::v4(u32::from_be_bytes(field.try_into().ok()?))),
+        Op::V6 => Some(Addr::v6(field.try_into().ok()?)),
+        _ => std::str::from_utf8(special::cut(field)).ok()?.parse().ok(),
+    }
+}
+
+/// Open vSwitch's `tunnelType` (its lib/ofproto IPFIX enumeration) in the numbers of
+/// [`weir_model::named::TUNNEL_KIND`].
+fn tunnel_kind(value: u64) -> Option<u8> {
+    match value {
+        1 => Some(1),
+        2 => Some(2),
+        3 => Some(10),
+        4 => Some(11),
+        5 => Some(12),
+        7 => Some(3),
+        _ => None,
+    }
+}
+
+fn segment_kind(kind: u8) -> Option<u8> {
+    match kind {
+        1 => Some(1),
+        2 => Some(9),
+        _ => None,
+    }
+}
+
+/// Widths that one load reads go column at a time; others (reduced to 3, 5, 6, 7 octets, wider
+/// than the column, variable) value by value.
+fn numbers<R: Rows>(step: &Step, rows: &R, start: usize, batch: &mut FlowBatch) {
+    use weir_model::column::Physical as P;
+    let (id, loc) = (step.column, step.loc);
+    macro_rules! load {
+        ($from:ty => $to:ty) => {
+            batch.extend(
+                id,
+                start,
+                rows.arrays(loc).map(|o| <$to>::from(<$from>::from_be_bytes(o))),
+            )
+        };
+    }
+    match (step.physical, loc.width()) {
+        (P::U8, 1) => load!(u8 => u8),
+        (P::U16, 1) => load!(u8 => u16),
+        (P::U16, 2) => load!(u16 => u16),
+        (P::U32, 1) => load!(u8 => u32),
+        (P::U32, 2) => load!(u16 => u32),
+        (P::U32, 4) => load!(u32 => u32),
+        (P::U64, 1) => load!(u8 => u64),
+        (P::U64, 2) => load!(u16 => u64),
+        (P::U64, 4) => load!(u32 => u64),
+        (P::U64, 8) => load!(u64 => u64),
+        (P::U8, _) => narrow::<u8, R>(step, rows, start, batch),
+        (P::U16, _) => narrow::<u16, R>(step, rows, start, batch),
+        (P::U32, _) => narrow::<u32, R>(step, rows, start, batch),
+        _ => narrow::<u64, R>(step, rows, start, batch),
+    }
+}
+
+/// A number that does not fit the column is null rather than another number.
+fn narrow<T: Native + TryFrom<u64>, R: Rows>(
+    step: &Step,
+    rows: &R,
+    start: usize,
+    batch: &mut FlowBatch,
+) {
+    let fit = |field: &[u8]| T::try_from(number(field)?).ok();
+    each(rows, step.loc, fit, |row, value| batch.set(step.column, start + row, value));
+}
+
+fn times<R: Rows>(
+    form: Form,
+    step: &Step,
+    rows: &R,
+    base: &Base,
+    start: usize,
+    batch: &mut FlowBatch,
+) {
+    let (id, loc) = (step.column, step.loc);
+    let absolute = |value: u64| nanos(form, value, base).unwrap_or_default();
+    let relative_to_nothing = form == Form::Uptime && base.uptime.is_none() && base.boot.is_none();
+    match loc.width() {
+        _ if relative_to_nothing || step.null_if == Some(NullIf::Zero) => {}
+        4 => {
+            let values = rows.arrays(loc).map(|octets| absolute(u32::from_be_bytes(octets).into()));
+            batch.extend(id, start, values);
+        }
+        8 => batch.extend(id, start, rows.arrays(loc).map(|o| absolute(u64::from_be_bytes(o)))),
+        _ => {
+            let time = |field: &[u8]| nanos(form, number(field)?, base);
+            each(rows, loc, time, |row, value| batch.set(id, start + row, value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The time encodings of RFC 7011 §6.1.7–10 and of NetFlow, all to nanoseconds since 1970.
+
+/// How a field tells time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Seconds,
+    Millis,
+    /// 64-bit NTP format, of which RFC 7011 uses microseconds.
+    NtpMicros,
+    /// 64-bit NTP format.
+    NtpNanos,
+    /// Milliseconds since the exporter booted.
+    Uptime,
+    /// Microseconds before the export time.
+    MicrosAgo,
+}
+
+/// Seconds from 1900 (NTP) to 1970.
+const NTP_TO_UNIX: u64 = 2_208_988_800;
+
+/// What relative times are relative to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Base {
+    /// Export time in nanoseconds.
+    pub(crate) export: i64,
+    /// The uptime, in milliseconds, that goes with it.
+    pub(crate) uptime: Option<u32>,
+    /// When the exporter booted, in nanoseconds.
+    pub(crate) boot: Option<i64>,
+}
+
+/// The time that `value` tells; `None` where it is relative to what nobody told.
+#[inline]
+pub(crate) fn nanos(form: Form, value: u64, base: &Base) -> Option<i64> {
+    Some(match form {
+        Form::Seconds => scale(value, 1_000_000_000),
+        Form::Millis => scale(value, 1_000_000),
+        Form::NtpMicros => ntp(value, 1_000_000, 1_000),
+        Form::NtpNanos => ntp(value, 1_000_000_000, 1),
+        Form::Uptime => return uptime(value as u32, base),
+        Form::MicrosAgo => base.export.saturating_sub(scale(value, 1_000)),
+    })
+}
+
+#[inline]
+pub(crate) fn scale(value: u64, by: i64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX).saturating_mul(by)
+}
+
+/// Deviation: a number below 1970 in NTP terms is a plain count of the unit since 1970, which
+/// some exporters send; 0 stays 0 that way.
+#[inline]
+fn ntp(value: u64, units: u64, nanos_per_unit: i64) -> i64 {
+    let seconds = value >> 32;
+    if seconds < NTP_TO_UNIX {
+        return scale(value, nanos_per_unit);
+    }
+    let fraction = ((value & 0xffff_ffff) * units + (1 << 31)) >> 32;
+    scale(seconds - NTP_TO_UNIX, 1_000_000_000) + scale(fraction, nanos_per_unit)
+}
+
+/// The 32-bit uptime wraps every 49.7 days: the difference to the header's is taken modulo that,
+/// a little in the future allowed.
+#[inline]
+fn uptime(value: u32, base: &Base) -> Option<i64> {
+    match (base.uptime, base.boot) {
+        (Some(now), _) => {
+            let ago = now.wrapping_sub(value) as i32;
+            Some(base.export.saturating_sub(i64::from(ago) * 1_000_000))
+        }
+        (None, Some(boot)) => Some(boot.saturating_add(i64::from(value) * 1_000_000)),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: Base = Base { export: 1_700_000_000_000_000_000, uptime: Some(5_000), boot: None };
+
+    #[test]
+    fn ntp_format_keeps_its_unit() {
+        // 2023-11-14T22:13:20.5 is NTP second 3908988800.
+        let half = (3_908_988_800u64 << 32) | 0x8000_0000;
+        assert_eq!(nanos(Form::NtpNanos, half, &BASE), Some(1_700_000_000_500_000_000));
+        assert_eq!(nanos(Form::NtpMicros, half, &BASE), Some(1_700_000_000_500_000_000));
+        let third = (3_908_988_800u64 << 32) | (0x1_0000_0000 / 3);
+        assert_eq!(nanos(Form::NtpMicros, third, &BASE), Some(1_700_000_000_333_333_000));
+    }
+
+    #[test]
+    fn plain_counts_in_ntp_fields_are_told_apart() {
+        let nanoseconds = 1_700_000_000_123_456_789;
+        assert_eq!(nanos(Form::NtpNanos, nanoseconds, &BASE), Some(nanoseconds as i64));
+        assert_eq!(nanos(Form::NtpMicros, 0, &BASE), Some(0));
+    }
+
+    #[test]
+    fn uptime_wraps() {
+        let export = BASE.export;
+        assert_eq!(nanos(Form::Uptime, 4_000, &BASE), Some(export - 1_000_000_000));
+        let before_wrap = u64::from(u32::MAX - 999);
+        assert_eq!(nanos(Form::Uptime, before_wrap, &BASE), Some(export - 6_000_000_000));
+        let boot_only = Base { uptime: None, boot: Some(7), ..BASE };
+        assert_eq!(nanos(Form::Uptime, 1, &boot_only), Some(1_000_007));
+        assert_eq!(nanos(Form::Uptime, 1, &Base { boot: None, ..boot_only }), None);
+    }
+}
