@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use weir_model::Table;
 
 use crate::error::StoreErrorKind;
 use crate::segment::Tier;
@@ -121,10 +120,6 @@ pub fn tier_name(tier: Tier) -> &'static str {
         Tier::Raw => "raw",
         Tier::Rollup(grain) => grain.name(),
     }
-}
-
-pub(crate) fn table_name(table: Table) -> &'static str {
-    table.name()
 }
 
 /// Rows refused, by kind of error.
