@@ -1,0 +1,113 @@
+//! Invariants of the source tree that no compiler checks: file sizes, where `unsafe`, the
+//! environment, the clock and Parquet may be used, and reference pages that match their tables.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::docs;
+
+/// Lines that a source file may have. Tables are excepted by name, with the reason.
+const LINES_MAX: usize = 500;
+const TABLES: &[(&str, &str)] = &[
+    ("crates/weir-model/src/columns.rs", "the column table"),
+    ("crates/weir-registry/src/generated.rs", "generated from registry data"),
+    ("crates/weir-registry/src/table.rs", "generated from registry data"),
+];
+
+/// A word that may stand only in files whose path starts with one of the prefixes.
+struct Rule {
+    word: &'static str,
+    allowed: &'static [&'static str],
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        word: "unsafe {",
+        allowed: &["crates/weir-ingest/src/sys", "bench/src/sys"],
+        why: "unsafe code lives in the sys modules only",
+    },
+    Rule {
+        word: "env::var",
+        allowed: &["crates/weir/", "crates/weir-testkit/", "bench/", "xtask/"],
+        why: "only the binary reads the environment",
+    },
+    Rule {
+        word: "SystemTime::now",
+        allowed: &["crates/weir-model/src/clock.rs", "bench/"],
+        why: "time comes through an injected Clock",
+    },
+    Rule {
+        word: "use parquet::",
+        allowed: &["crates/weir-sink/src/parquet"],
+        why: "Parquet is known to one module",
+    },
+];
+
+/// Fails with every violation found.
+pub fn run() -> Result<()> {
+    let mut found = Vec::new();
+    let mut files = Vec::new();
+    for root in ["crates", "bench", "xtask", "fuzz"] {
+        collect(Path::new(root), &mut files)?;
+    }
+    files.sort();
+    for path in &files {
+        let text = fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+        let name = path.to_string_lossy().into_owned();
+        let lines = text.lines().count();
+        if lines > LINES_MAX && !TABLES.iter().any(|(table, _)| *table == name) && !is_test(&name) {
+            found.push(format!(
+                "{name}: {lines} lines, {LINES_MAX} are allowed: split it by subject"
+            ));
+        }
+        check_words(&name, &text, &mut found);
+    }
+    docs::check(&mut found)?;
+    for line in &found {
+        eprintln_line(line);
+    }
+    ensure!(found.is_empty(), "{} invariants are broken", found.len());
+    Ok(())
+}
+
+fn check_words(name: &str, text: &str, found: &mut Vec<String>) {
+    // Tests and examples may do what they need; this file names the words.
+    if is_test(name) || name.ends_with("xtask/src/check.rs") || name.contains("/examples/") {
+        return;
+    }
+    for rule in RULES.iter().filter(|rule| !rule.allowed.iter().any(|a| name.starts_with(a))) {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (i, line) in code.lines().enumerate() {
+            if line.contains(rule.word) && !line.trim_start().starts_with("//") {
+                found.push(format!("{name}:{}: `{}`: {}", i + 1, rule.word, rule.why));
+            }
+        }
+    }
+}
+
+fn is_test(name: &str) -> bool {
+    name.ends_with("tests.rs") || name.contains("/tests/") || name.contains("/fixtures/")
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).with_context(|| format!("{}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() && !path.ends_with("target") {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "a command's findings go to its terminal")]
+fn eprintln_line(line: &str) {
+    eprintln!("{line}");
+}
