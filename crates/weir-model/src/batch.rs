@@ -231,6 +231,16 @@ impl FlowBatch {
         validity.get_or_insert_with(|| Bitmap::filled(len, true)).set(row, false);
     }
 
+    /// Replaces column `id`, which must be of the column's own type; codes are those of this
+    /// batch's interner. What it covers past the last row is dropped.
+    pub fn set_column(&mut self, id: ColumnId, column: Column) {
+        let Some(slot) = self.columns.get_mut(id.index()) else { return };
+        *slot = column;
+        if slot.len() > self.rows {
+            self.truncate(self.rows);
+        }
+    }
+
     /// Forgets rows from `rows` on: what a half-decoded Set leaves behind.
     pub fn truncate(&mut self, rows: usize) {
         self.rows = self.rows.min(rows);

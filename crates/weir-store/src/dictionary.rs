@@ -6,6 +6,29 @@
 
 use weir_model::{Addr, Code};
 
+mod codec;
+mod shared;
+mod writer;
+
+pub(crate) use codec::{decode, encode};
+pub(crate) use shared::SharedDictionary;
+pub(crate) use writer::{BatchCodes, DictionaryWriter};
+
+/// What a frame adds to the dictionary, in the order of codes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Additions {
+    pub(crate) addrs: Vec<Addr>,
+    pub(crate) octets: Vec<u8>,
+    /// Where each string ends in `octets`.
+    pub(crate) ends: Vec<u32>,
+}
+
+impl Additions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.addrs.is_empty() && self.ends.is_empty()
+    }
+}
+
 /// The addresses and strings that the codes of a segment name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dictionary {
@@ -63,5 +86,19 @@ impl Dictionary {
     /// Octets of all strings.
     pub fn string_octets(&self) -> usize {
         self.octets.len()
+    }
+
+    /// Gives the next codes to `additions`.
+    pub(crate) fn extend(&mut self, additions: &Additions) {
+        self.addrs.extend_from_slice(&additions.addrs);
+        let start = self.octets.len() as u32;
+        self.octets.extend_from_slice(&additions.octets);
+        self.ends.extend(additions.ends.iter().map(|end| start.saturating_add(*end)));
+    }
+}
+
+impl From<Additions> for Dictionary {
+    fn from(all: Additions) -> Dictionary {
+        Dictionary { addrs: all.addrs, octets: all.octets, ends: all.ends }
     }
 }

@@ -1,7 +1,10 @@
 //! The embedded store: blocks, segments, manifest, compaction, rollups, retention.
 #![forbid(unsafe_code)]
 
+mod block;
+mod bloom;
 pub mod dictionary;
+mod encoding;
 pub mod error;
 pub mod files;
 pub mod health;
@@ -13,6 +16,7 @@ pub mod segment;
 pub mod store;
 pub mod zone;
 
+pub use block::check_block;
 pub use dictionary::Dictionary;
 pub use error::{StoreError, StoreErrorKind};
 pub use files::{DiskFiles, File, Files};
@@ -21,7 +25,7 @@ pub use policy::{Compaction, Retention, StorePolicy};
 pub use read::{BlockColumn, BlockData, Damage, ReadAt, ReadError, Snapshot};
 pub use segment::{
     BlockInfo, FrameInfo, HotSegment, Scan, Segment, SegmentHead, SegmentId, SegmentInfo,
-    SegmentWriter, Tier, scan_frames,
+    SegmentWriter, Tier, check_segment, scan_frames,
 };
 pub use store::{Store, Ticket};
 pub use zone::Zone;

@@ -12,6 +12,9 @@ use std::fmt;
 
 use weir_model::{Grain, Table, Timestamp};
 
+use crate::encoding::{Cursor, Decoded};
+use crate::read::Damage;
+
 mod footer;
 mod frame;
 mod hot;
@@ -22,7 +25,7 @@ mod writer;
 pub use hot::HotSegment;
 pub use reader::{BlockInfo, Segment};
 pub use scan::{Scan, check_segment, scan_frames};
-pub use writer::{FrameInfo, SegmentWriter};
+pub use writer::{ADDRS_MAX, FrameInfo, STRING_OCTETS_MAX, STRINGS_MAX, SegmentWriter};
 
 /// Newest version of the format, the one that is written. Older ones stay readable.
 pub const VERSION: u16 = 1;
@@ -80,6 +83,46 @@ pub struct SegmentHead {
     pub created_at: Timestamp,
 }
 
+const MAGIC: [u8; 8] = *b"WEIRSEG1";
+
+impl SegmentHead {
+    /// The header of the file.
+    pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut octets = [0; HEADER_LEN];
+        octets[..8].copy_from_slice(&MAGIC);
+        octets[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        octets[10] = self.table as u8;
+        octets[11] = self.tier.number();
+        octets[12..20].copy_from_slice(&self.id.0.to_le_bytes());
+        octets[20..28].copy_from_slice(&self.created_at.0.to_le_bytes());
+        let crc = crc32c::crc32c(&octets[..28]);
+        octets[28..].copy_from_slice(&crc.to_le_bytes());
+        octets
+    }
+
+    /// Reads the header of a file of any version up to [`VERSION`].
+    pub(crate) fn decode(octets: &[u8; HEADER_LEN]) -> Decoded<SegmentHead> {
+        let mut cursor = Cursor::new(octets);
+        if cursor.take(8)? != MAGIC {
+            return Err(Damage::Magic);
+        }
+        let (version, table, tier) = (cursor.u16()?, cursor.u8()?, cursor.u8()?);
+        let (id, created_at) = (cursor.u64()?, cursor.u64()?);
+        if crc32c::crc32c(&octets[..28]) != cursor.u32()? {
+            return Err(Damage::Checksum);
+        }
+        if !(1..=VERSION).contains(&version) {
+            return Err(Damage::Version(version));
+        }
+        Ok(SegmentHead {
+            id: SegmentId(id),
+            table: Table::from_number(table).ok_or(Damage::Impossible("table"))?,
+            tier: Tier::from_number(tier).ok_or(Damage::Impossible("tier"))?,
+            created_at: Timestamp(created_at as i64),
+        })
+    }
+}
+
 /// What is known of a segment without reading its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentInfo {
@@ -96,3 +139,6 @@ pub struct SegmentInfo {
     /// True when it has a footer and will not grow.
     pub closed: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,87 +1,347 @@
 //! Reading a segment.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use weir_model::{Addr, ColumnId, FlowBatch};
+use weir_model::{Addr, Code, Column, ColumnId, FlowBatch, Physical, Scalar, Values};
 
-use crate::dictionary::Dictionary;
-use crate::read::{BlockData, ReadAt, ReadError};
+use super::footer::{Stretch, TRAILER_LEN, Totals, Trailer, decode_index};
+use super::frame::Frame;
+use super::scan::{Scan, read_head};
+use super::{HEADER_LEN, SegmentHead, SegmentId, SegmentInfo};
+use crate::block::{BlockReader, Chunks, ColumnEntry};
+use crate::bloom;
+use crate::dictionary::{self, Dictionary, SharedDictionary};
+use crate::read::{BlockColumn, BlockData, Damage, ReadAt, ReadError};
 use crate::zone::Zone;
 
-use super::{SegmentHead, SegmentId, SegmentInfo};
+/// Columns nearer to each other in the file than this are read with one call.
+const GAP_MAX: u32 = 8_192;
 
 /// A segment as it was at one moment.
-#[derive(Debug)]
-pub struct Segment {}
+pub struct Segment {
+    info: SegmentInfo,
+    file: Arc<dyn ReadAt>,
+    blocks: Vec<Block>,
+    entries: Entries,
+    /// The filter of addresses, if there is one.
+    bloom: Option<Stretch>,
+}
+
+/// A frame and, while it may not be in the file yet, its octets.
+#[derive(Clone)]
+pub(crate) struct Block {
+    pub(crate) frame: Arc<Frame>,
+    pub(crate) octets: Option<Arc<[u8]>>,
+}
+
+/// Where the dictionary comes from.
+pub(crate) enum Entries {
+    /// From the writer, frame by frame.
+    Shared(Arc<SharedDictionary>),
+    /// From the footer, when it is first asked for.
+    Footer(Stretch, OnceLock<Arc<Dictionary>>),
+}
 
 /// What is known of a block without reading its columns.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockInfo<'a> {
-    _segment: &'a Segment,
+    frame: &'a Frame,
 }
 
 impl BlockInfo<'_> {
     /// Rows in the block, 1 to 65,536.
     pub fn rows(&self) -> usize {
-        todo!()
+        self.frame.rows as usize
     }
 
     /// Bounds of column `id`; `None` when the column is null in every row.
     pub fn zone(&self, id: ColumnId) -> Option<Zone> {
-        todo!("{id:?}")
+        self.frame.directory.column(id).map(|entry| entry.zone)
     }
 
-    /// Octets that reading column `id` reads.
+    /// Octets that column `id` takes in the file.
     pub fn octets(&self, id: ColumnId) -> usize {
-        todo!("{id:?}")
+        self.frame.directory.column(id).map_or(0, |entry| entry.len as usize)
+    }
+
+    /// Where its frame starts in the file.
+    pub fn offset(&self) -> u64 {
+        self.frame.offset
     }
 }
 
 impl Segment {
-    /// Opens a closed segment: reads header, footer and the index of blocks; the dictionary is
-    /// read when it is first asked for.
+    /// Opens a closed segment: reads header, trailer and the index of blocks; the dictionary is
+    /// read when it is first asked for. A file without footer is [`Damage::Magic`] or
+    /// [`Damage::Truncated`]: it may still be scanned.
     pub fn open(file: Arc<dyn ReadAt>, id: SegmentId) -> Result<Segment, ReadError> {
-        let _ = (file.size(), id);
-        todo!()
+        let head = read_head(&*file, id)?;
+        let failed = |source| ReadError::Io { segment: id, offset: 0, len: 0, source };
+        let size = file.size().map_err(failed)?;
+        let least = (HEADER_LEN + TRAILER_LEN) as u64;
+        let at = size.checked_sub(TRAILER_LEN as u64).filter(|_| size >= least);
+        let at = at.ok_or_else(|| damaged(id, 0, Damage::Truncated))?;
+        let mut octets = [0; TRAILER_LEN];
+        read_exact(&*file, id, &mut octets, at)?;
+        let trailer = Trailer::decode(&octets, size).map_err(|damage| damaged(id, at, damage))?;
+        let index = read_stretch(&*file, id, trailer.index)?;
+        let offset = trailer.index.offset;
+        let frames = decode_index(&index, trailer.frames, offset)
+            .map_err(|damage| damaged(id, offset, damage))?;
+        let info = trailer.totals.info(head, size, true);
+        let blocks = frames.into_iter().map(|frame| Block { frame, octets: None }).collect();
+        let entries = Entries::Footer(trailer.dictionary, OnceLock::new());
+        let bloom = Some(trailer.bloom);
+        Ok(Segment { info, file, blocks, entries, bloom })
+    }
+
+    /// The whole frames of a segment without footer.
+    pub fn of_scan(scan: &Scan, file: Arc<dyn ReadAt>) -> Segment {
+        let shared = SharedDictionary::default();
+        let mut totals = Totals::default();
+        for info in &scan.frames {
+            shared.add(info.additions.clone());
+            totals.add(info.rows, info.received_at);
+        }
+        let block = |info: &super::FrameInfo| Block { frame: info.frame.clone(), octets: None };
+        let blocks = scan.frames.iter().map(block).collect();
+        let info = totals.info(scan.head, scan.end, false);
+        Segment::of_blocks(info, file, blocks, Entries::Shared(Arc::new(shared)))
+    }
+
+    pub(crate) fn of_blocks(
+        info: SegmentInfo,
+        file: Arc<dyn ReadAt>,
+        blocks: Vec<Block>,
+        entries: Entries,
+    ) -> Segment {
+        Segment { info, file, blocks, entries, bloom: None }
     }
 
     /// What the header says.
     pub fn head(&self) -> SegmentHead {
-        todo!()
+        self.info.head
     }
 
     /// Rows, times, octets.
     pub fn info(&self) -> SegmentInfo {
-        todo!()
+        self.info
     }
 
     /// Number of blocks, in the order of arrival.
     pub fn block_count(&self) -> usize {
-        todo!()
+        self.blocks.len()
     }
 
     /// Block `block`; `None` past the last.
     pub fn block_info(&self, block: usize) -> Option<BlockInfo<'_>> {
-        todo!("{block}")
+        self.blocks.get(block).map(|block| BlockInfo { frame: &block.frame })
     }
 
     /// The dictionary, which covers at least every block of this segment.
     pub fn dictionary(&self) -> Result<Arc<Dictionary>, ReadError> {
-        todo!()
+        let (stretch, cell) = match &self.entries {
+            Entries::Shared(shared) => return Ok(shared.get()),
+            Entries::Footer(stretch, cell) => (stretch, cell),
+        };
+        if let Some(known) = cell.get() {
+            return Ok(known.clone());
+        }
+        let octets = read_stretch(&*self.file, self.id(), *stretch)?;
+        let all = dictionary::decode(&octets)
+            .map_err(|damage| damaged(self.id(), stretch.offset, damage))?;
+        Ok(cell.get_or_init(|| Arc::new(all.into())).clone())
     }
 
-    /// False when no row has `addr` in any column. Reads little; may say true wrongly.
+    /// False when no row has `addr` in any column. Reads 64 octets of a closed segment; may say
+    /// true wrongly, never false.
     pub fn may_contain_addr(&self, addr: Addr) -> bool {
-        todo!("{addr:?}")
+        let Some(stretch) = self.bloom else {
+            return self.dictionary().map_or(true, |known| known.find_addr(addr).is_some());
+        };
+        let blocks = stretch.len / bloom::BLOCK_LEN as u32;
+        if blocks == 0 {
+            return false;
+        }
+        let at = u64::from(bloom::block_of(addr, blocks)) * bloom::BLOCK_LEN as u64;
+        let mut octets = [0; bloom::BLOCK_LEN];
+        let read = self.file.read_exact_at(&mut octets, stretch.offset + at);
+        read.is_err() || bloom::may_contain(&octets, addr, blocks)
     }
 
-    /// Reads and decodes columns `ids` of a block.
+    /// Reads and decodes columns `ids` of a block. Columns that the block does not have are
+    /// absent; no octet of others is read.
     pub fn read(&self, block: usize, ids: &[ColumnId]) -> Result<BlockData, ReadError> {
-        todo!("{block} {ids:?}")
+        let missing = ReadError::NoBlock { segment: self.id(), block };
+        let Block { frame, octets } = self.blocks.get(block).ok_or(missing)?;
+        let buffers = match octets {
+            Some(_) => Vec::new(),
+            None => self.fetch(frame, ids)?,
+        };
+        let chunks = match octets {
+            Some(octets) => vec![(0, &octets[..])],
+            None => buffers.iter().map(|(start, octets)| (*start, &octets[..])).collect(),
+        };
+        let mut reader = BlockReader::new(frame.rows as usize, &frame.directory, Chunks(chunks));
+        let mut columns = Vec::with_capacity(ids.len());
+        for id in ids {
+            let physical = self.head().table.def(*id).map(|def| def.ty.physical());
+            let column = reader
+                .column(*id, physical)
+                .map_err(|(damage, at)| damaged(self.id(), frame.offset + u64::from(at), damage))?;
+            columns.push((*id, column));
+        }
+        Ok(BlockData::new(frame.rows as usize, columns))
     }
 
-    /// Reads a whole block back into a sealed batch: what compaction and exports want.
+    /// Reads a whole block back into a sealed batch: what compaction and exports want. Columns
+    /// that this program does not know are left out.
     pub fn read_batch(&self, block: usize) -> Result<FlowBatch, ReadError> {
-        todo!("{block}")
+        let table = self.head().table;
+        let ids: Vec<ColumnId> = table.columns().iter().map(|def| def.id).collect();
+        let data = self.read(block, &ids)?;
+        let dictionary = self.dictionary()?;
+        let rows = data.rows();
+        let mut batch = FlowBatch::new(table);
+        batch.append_rows(rows);
+        let mut codes = BatchCodes::new(&dictionary);
+        for (id, column) in data.into_columns() {
+            let Some(def) = table.def(id) else { continue };
+            let column = match def.ty.physical() {
+                Physical::Addr => addresses(column, &dictionary, rows),
+                Physical::Code => codes.strings(column, &mut batch, rows),
+                _ => column.into_column(rows),
+            };
+            batch.set_column(id, column);
+        }
+        Ok(batch)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn blocks_for_tests(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    fn id(&self) -> SegmentId {
+        self.info.head.id
+    }
+
+    /// Reads the data of columns `ids`, and of those that they are written by, with few calls.
+    fn fetch(&self, frame: &Frame, ids: &[ColumnId]) -> Result<Vec<(u32, Vec<u8>)>, ReadError> {
+        let entry = |id: ColumnId| frame.directory.column(id);
+        let mut wanted: Vec<&ColumnEntry> = Vec::with_capacity(ids.len() + 2);
+        for id in ids {
+            wanted.extend(entry(*id));
+            wanted.extend(entry(*id).and_then(|e| e.form.reference()).and_then(entry));
+        }
+        wanted.retain(|entry| entry.len > 0);
+        wanted.sort_unstable_by_key(|entry| entry.offset);
+        let mut spans: Vec<(u32, u32)> = Vec::new();
+        for entry in wanted {
+            let end = entry.offset + entry.len;
+            match spans.last_mut() {
+                Some((_, last)) if entry.offset <= last.saturating_add(GAP_MAX) => {
+                    *last = end.max(*last);
+                }
+                _ => spans.push((entry.offset, end)),
+            }
+        }
+        let read = |(start, end): (u32, u32)| {
+            let mut octets = vec![0; (end - start) as usize];
+            read_exact(&*self.file, self.id(), &mut octets, frame.offset + u64::from(start))?;
+            Ok((start, octets))
+        };
+        spans.into_iter().map(read).collect()
+    }
+}
+
+fn damaged(segment: SegmentId, offset: u64, damage: Damage) -> ReadError {
+    ReadError::Damaged { segment, offset, damage }
+}
+
+fn read_exact(
+    file: &dyn ReadAt,
+    segment: SegmentId,
+    octets: &mut [u8],
+    offset: u64,
+) -> Result<(), ReadError> {
+    let len = octets.len() as u64;
+    file.read_exact_at(octets, offset).map_err(|source| match source.kind() {
+        std::io::ErrorKind::UnexpectedEof => damaged(segment, offset, Damage::Truncated),
+        _ => ReadError::Io { segment, offset, len, source },
+    })
+}
+
+/// Reads a stretch that was found to lie inside the file.
+fn read_stretch(
+    file: &dyn ReadAt,
+    segment: SegmentId,
+    stretch: Stretch,
+) -> Result<Vec<u8>, ReadError> {
+    let mut octets = vec![0; stretch.len as usize];
+    read_exact(file, segment, &mut octets, stretch.offset)?;
+    let intact = crc32c::crc32c(&octets) == stretch.crc;
+    if intact { Ok(octets) } else { Err(damaged(segment, stretch.offset, Damage::Checksum)) }
+}
+
+fn addresses(column: BlockColumn, dictionary: &Dictionary, rows: usize) -> Column {
+    let addr = |code: Code| dictionary.addr(code).unwrap_or_default();
+    match column {
+        BlockColumn::Constant(Scalar::Code(code)) => {
+            Column::Constant { value: Scalar::Addr(addr(code)), len: rows }
+        }
+        BlockColumn::Values { data: Values::Code(codes), validity } => {
+            let mut addrs: Vec<Addr> = codes.into_iter().map(addr).collect();
+            for row in (0..rows).filter(|row| validity.as_ref().is_some_and(|b| !b.get(*row))) {
+                addrs[row] = Addr::default();
+            }
+            Column::Values { data: Values::Addr(addrs), validity }
+        }
+        _ => Column::Absent,
+    }
+}
+
+/// Codes of a batch for the strings of a segment that it uses.
+struct BatchCodes<'a> {
+    dictionary: &'a Dictionary,
+    known: Vec<Option<Code>>,
+}
+
+impl<'a> BatchCodes<'a> {
+    fn new(dictionary: &'a Dictionary) -> BatchCodes<'a> {
+        BatchCodes { dictionary, known: vec![None; dictionary.strings_len()] }
+    }
+
+    fn code(&mut self, code: Code, batch: &mut FlowBatch) -> Code {
+        let string = self.dictionary.string(code);
+        match self.known.get_mut(code.0 as usize) {
+            Some(Some(known)) => *known,
+            Some(slot) => *slot.insert(batch.interner_mut().intern(string)),
+            None => batch.interner_mut().intern(string),
+        }
+    }
+
+    fn strings(&mut self, column: BlockColumn, batch: &mut FlowBatch, rows: usize) -> Column {
+        match column {
+            BlockColumn::Constant(Scalar::Code(code)) => {
+                Column::Constant { value: Scalar::Code(self.code(code, batch)), len: rows }
+            }
+            BlockColumn::Values { data: Values::Code(mut codes), validity } => {
+                for (row, code) in codes.iter_mut().enumerate() {
+                    let there = validity.as_ref().is_none_or(|bits| bits.get(row));
+                    *code = if there { self.code(*code, batch) } else { Code::default() };
+                }
+                Column::Values { data: Values::Code(codes), validity }
+            }
+            _ => Column::Absent,
+        }
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blocks = self.blocks.len();
+        f.debug_struct("Segment").field("info", &self.info).field("blocks", &blocks).finish()
     }
 }

@@ -1,18 +1,24 @@
 //! From batches to the octets of a segment file.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use weir_model::{FlowBatch, Timestamp};
+use weir_model::{FlowBatch, Timestamp, batch::ROWS_MAX};
 
-use super::frame::Frame;
+use super::footer::{self, Totals};
+use super::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
 use super::scan::Scan;
-use super::{SegmentHead, SegmentInfo};
+use super::{HEADER_LEN, SegmentHead, SegmentInfo};
+use crate::block::BlockWriter;
+use crate::dictionary::{self, Additions, DictionaryWriter};
 
 /// Addresses after which a segment should be closed.
 pub const ADDRS_MAX: usize = 1 << 20;
 /// Octets of strings after which a segment should be closed.
 pub const STRING_OCTETS_MAX: usize = 32 << 20;
+/// Strings after which a segment should be closed.
+pub const STRINGS_MAX: usize = 1 << 21;
 
 /// A frame that was made: where it lies in the file and what readers need to know of it.
 #[derive(Debug, Clone)]
@@ -26,46 +32,131 @@ pub struct FrameInfo {
     /// Lowest and highest `received_at` of its rows.
     pub received_at: Option<(Timestamp, Timestamp)>,
     pub(crate) frame: Arc<Frame>,
+    pub(crate) additions: Arc<Additions>,
 }
 
 /// Makes the octets of one segment: header, frames, footer. Pure: what it makes must be written
 /// to the file whole and in order, or the writer be dropped and the segment closed as it is.
-#[derive(Debug)]
 pub struct SegmentWriter {
     head: SegmentHead,
+    block: BlockWriter,
+    dictionary: DictionaryWriter,
+    frames: Vec<Arc<Frame>>,
+    totals: Totals,
+    position: u64,
 }
 
 impl SegmentWriter {
     /// Of an empty segment. Appends the header of the file to `out`.
     pub fn new(head: SegmentHead, out: &mut Vec<u8>) -> SegmentWriter {
-        todo!("{head:?} {out:?}")
+        out.extend(head.encode());
+        SegmentWriter {
+            head,
+            block: BlockWriter::new(),
+            dictionary: DictionaryWriter::new(head.table),
+            frames: Vec::new(),
+            totals: Totals::default(),
+            position: HEADER_LEN as u64,
+        }
     }
 
     /// Continues a segment that was found open: as if the frames of `scan` had just been made.
     pub fn resume(scan: &Scan) -> SegmentWriter {
-        todo!("{scan:?}")
+        let mut writer = SegmentWriter::new(scan.head, &mut Vec::new());
+        for info in &scan.frames {
+            writer.dictionary.resume(&info.additions);
+            writer.totals.add(info.rows, info.received_at);
+            writer.frames.push(info.frame.clone());
+        }
+        writer.position = scan.end;
+        writer
     }
 
     /// Appends to `out` one frame of rows `rows` of `batch`, which must be sealed and of the
     /// segment's table. At most 65,536 rows: what is past them is left for another frame, and
-    /// [`FrameInfo::rows`] tells how many were taken.
-    pub fn frame(&mut self, batch: &FlowBatch, rows: Range<usize>, out: &mut Vec<u8>) -> FrameInfo {
-        todo!("{batch:?} {rows:?} {out:?}")
+    /// [`FrameInfo::rows`] tells how many were taken. `None` when there is no row to take.
+    pub fn frame(
+        &mut self,
+        batch: &FlowBatch,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Option<FrameInfo> {
+        let end = rows.end.min(batch.rows()).min(rows.start.saturating_add(ROWS_MAX));
+        let rows = rows.start..end;
+        if rows.is_empty() || batch.table() != self.head.table {
+            return None;
+        }
+        let start = out.len();
+        let addrs_before = self.dictionary.addrs().len() as u32;
+        let strings_before = self.dictionary.strings().0 as u32;
+        out.extend([0; FRAME_HEADER_LEN]);
+        let mut codes = self.dictionary.begin(batch.interner());
+        let directory = self.block.encode(batch, rows.clone(), &mut codes, start, out);
+        let data_end = out.len();
+        directory.encode(out);
+        let directory_end = out.len();
+        let additions = self.dictionary.take();
+        dictionary::encode(&additions, self.block.encoder(), out);
+        let header = FrameHeader {
+            len: (out.len() - start) as u32,
+            rows: rows.len() as u32,
+            data_len: (data_end - start - FRAME_HEADER_LEN) as u32,
+            directory_len: (directory_end - data_end) as u32,
+            dictionary_len: (out.len() - directory_end) as u32,
+            addrs_before,
+            strings_before,
+            directory_crc: crc32c::crc32c(&out[data_end..directory_end]),
+            dictionary_crc: crc32c::crc32c(&out[directory_end..]),
+        };
+        out[start..start + FRAME_HEADER_LEN].copy_from_slice(&header.encode());
+        let (len, rows) = (header.len, header.rows);
+        let frame = Frame { offset: self.position, len, rows, directory };
+        Some(self.made(frame, additions))
+    }
+
+    fn made(&mut self, frame: Frame, additions: Additions) -> FrameInfo {
+        let received_at = frame.received_at(self.head.table);
+        self.totals.add(frame.rows, received_at);
+        self.position += u64::from(frame.len);
+        let frame = Arc::new(frame);
+        self.frames.push(frame.clone());
+        FrameInfo {
+            offset: frame.offset,
+            len: frame.len,
+            rows: frame.rows,
+            received_at,
+            frame,
+            additions: Arc::new(additions),
+        }
     }
 
     /// Appends the footer. After it the segment takes no more frames.
-    pub fn footer(self, out: &mut Vec<u8>) -> SegmentInfo {
-        todo!("{out:?}")
+    pub fn footer(mut self, out: &mut Vec<u8>) -> SegmentInfo {
+        let start = out.len();
+        let encoder = self.block.encoder();
+        encoder.set_compress(true);
+        footer::encode(&self.frames, &self.dictionary, &self.totals, self.position, encoder, out);
+        let octets = self.position + (out.len() - start) as u64;
+        SegmentInfo { octets, closed: true, ..self.info() }
     }
 
     /// True when the dictionary is so large that the next frame belongs into another segment.
     /// Age and size of the file are the caller's to watch.
     pub fn should_roll(&self) -> bool {
-        todo!()
+        let (strings, octets) = self.dictionary.strings();
+        self.dictionary.addrs().len() >= ADDRS_MAX
+            || strings >= STRINGS_MAX
+            || octets >= STRING_OCTETS_MAX
     }
 
     /// Rows, times and octets so far.
     pub fn info(&self) -> SegmentInfo {
-        todo!()
+        self.totals.info(self.head, self.position, false)
+    }
+}
+
+impl fmt::Debug for SegmentWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SegmentWriter").field("info", &self.info()).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,77 @@
+//! Finding the few distinct values of a sequence.
+
+/// Most distinct values that are worth a table of their own.
+pub(crate) const DISTINCT_MAX: usize = 1_024;
+const SLOTS: usize = 4 * DISTINCT_MAX;
+const FREE: u32 = u32::MAX;
+
+/// A set of at most [`DISTINCT_MAX`] numbers with the order they were found in.
+pub(crate) struct Distinct {
+    slots: Box<[u32; SLOTS]>,
+    found: Vec<u32>,
+}
+
+impl Distinct {
+    pub(crate) fn new() -> Distinct {
+        Distinct { slots: Box::new([FREE; SLOTS]), found: Vec::with_capacity(DISTINCT_MAX) }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.slots.fill(FREE);
+        self.found.clear();
+    }
+
+    /// Index of `value`, which is added if it is new; `None` when there are too many.
+    #[inline]
+    fn index(&mut self, value: u32) -> Option<u32> {
+        let mut at = value.wrapping_mul(0x9e37_79b1) as usize >> 20;
+        loop {
+            let index = self.slots[at % SLOTS];
+            if index == FREE {
+                if self.found.len() == DISTINCT_MAX {
+                    return None;
+                }
+                let index = self.found.len() as u32;
+                self.slots[at % SLOTS] = index;
+                self.found.push(value);
+                return Some(index);
+            }
+            if self.found[index as usize] == value {
+                return Some(index);
+            }
+            at += 1;
+        }
+    }
+
+    /// The distinct values of `values` in rising order, and which of them each value is.
+    /// `None` when there are too many of them.
+    pub(crate) fn split(&mut self, values: &[u32]) -> Option<(Vec<u32>, Vec<u32>)> {
+        self.clear();
+        let mut indexes = Vec::with_capacity(values.len());
+        for &value in values {
+            indexes.push(self.index(value)?);
+        }
+        let mut table = self.found.clone();
+        table.sort_unstable();
+        let rank = |value: &u32| table.binary_search(value).unwrap_or(0) as u32;
+        let ranks: Vec<u32> = self.found.iter().map(rank).collect();
+        for index in &mut indexes {
+            *index = ranks[*index as usize];
+        }
+        Some((table, indexes))
+    }
+
+    /// How often each distinct value of `values` occurs; `None` when there are too many.
+    pub(crate) fn counts(&mut self, values: impl Iterator<Item = u32>) -> Option<Vec<u32>> {
+        self.clear();
+        let mut counts = Vec::new();
+        for value in values {
+            let index = self.index(value)? as usize;
+            if index == counts.len() {
+                counts.push(0);
+            }
+            counts[index] += 1;
+        }
+        Some(counts)
+    }
+}

@@ -1,0 +1,315 @@
+//! From values to octets.
+
+use super::choose::{Choice, bounds, choose};
+use super::compress::Squeezer;
+use super::cursor::put_varint;
+use super::decode::{SCALES, plane};
+use super::distinct::Distinct;
+use super::pack::{GROUP, pack};
+use super::{Lane, narrow_form, wide_form, width_of, zigzag};
+
+/// Fewer values than this in a run on average, and runs do not pay; a run of narrow values has to
+/// be longer, for they are packed well as they are.
+const RUN_MIN: usize = 3;
+const RUN_MIN_NARROW: usize = 20;
+
+/// Writes sequences, with memory that is used again.
+pub(crate) struct Encoder {
+    squeezer: Squeezer,
+    distinct: Distinct,
+    compress: bool,
+}
+
+/// What one pass over a sequence tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Profile {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+    pub(crate) runs: usize,
+}
+
+impl Profile {
+    /// Bits that a value takes above the lowest one.
+    pub(crate) fn width(&self) -> usize {
+        64 - (self.max - self.min).leading_zeros() as usize
+    }
+}
+
+/// Looks once at every value.
+pub(crate) fn profile<T: Lane>(values: &[T]) -> Profile {
+    let Some(first) = values.first() else { return Profile { min: 0, max: 0, runs: 0 } };
+    let (mut min, mut max) = (first.to_bits(), first.to_bits());
+    let mut runs = 1;
+    let mut last = first.to_bits();
+    for value in values {
+        let bits = value.to_bits();
+        min = min.min(bits);
+        max = max.max(bits);
+        runs += usize::from(bits != last);
+        last = bits;
+    }
+    Profile { min, max, runs }
+}
+
+impl Encoder {
+    pub(crate) fn new() -> Encoder {
+        Encoder { squeezer: Squeezer::new(), distinct: Distinct::new(), compress: true }
+    }
+
+    /// Whether what follows may be compressed: light encoding is for frames that are soon
+    /// written again.
+    pub(crate) fn set_compress(&mut self, compress: bool) {
+        self.compress = compress;
+    }
+
+    /// Octets compressed, if that is allowed and saves a tenth.
+    pub(crate) fn squeeze(&mut self, octets: &[u8]) -> Option<&[u8]> {
+        if self.compress { self.squeezer.squeeze(octets) } else { None }
+    }
+
+    /// Appends `values` to `out` as a sequence of 64-bit numbers.
+    pub(crate) fn wide<T: Lane>(&mut self, values: &[T], out: &mut Vec<u8>) {
+        self.wide_profiled(values, profile(values), out, true);
+    }
+
+    /// The same, when `values` were looked at already. Only an `outermost` sequence is cut into
+    /// runs or differences.
+    pub(crate) fn wide_profiled<T: Lane>(
+        &mut self,
+        values: &[T],
+        profile: Profile,
+        out: &mut Vec<u8>,
+        outermost: bool,
+    ) {
+        if profile.min == profile.max {
+            out.push(wide_form::CONSTANT);
+            put_varint(out, profile.min);
+            return;
+        }
+        let run_min = if profile.width() <= 8 { RUN_MIN_NARROW } else { RUN_MIN };
+        if profile.runs * run_min <= values.len() && outermost {
+            self.runs(values, profile.runs, out);
+            return;
+        }
+        let range = profile.max - profile.min;
+        let scale = if outermost { scale_of(values, profile.min, range) } else { 0 };
+        let divisor = SCALES[scale];
+        if outermost && deltas_pay(values, range / divisor) {
+            self.deltas(values, out);
+            return;
+        }
+        let highest = range / divisor;
+        let narrow = u32::try_from(highest);
+        out.push(if narrow.is_ok() { wide_form::NARROW } else { wide_form::WIDE });
+        put_varint(out, profile.min);
+        out.push(scale as u8);
+        match narrow {
+            Ok(highest) => {
+                let residuals: Vec<u32> =
+                    residuals(values, profile.min, scale).map(|residual| residual as u32).collect();
+                self.narrow(&residuals, highest, out, true);
+            }
+            Err(_) => {
+                let all: Vec<u64> = residuals(values, profile.min, scale).collect();
+                let low: Vec<u32> = all.iter().map(|v| *v as u32).collect();
+                let high: Vec<u32> = all.iter().map(|v| (v >> 32) as u32).collect();
+                let low_max = bounds(&low).1;
+                self.narrow(&low, low_max, out, true);
+                self.narrow(&high, (highest >> 32) as u32, out, true);
+            }
+        }
+    }
+
+    fn runs<T: Lane>(&mut self, values: &[T], runs: usize, out: &mut Vec<u8>) {
+        let mut heads: Vec<u64> = Vec::with_capacity(runs);
+        let mut lengths: Vec<u32> = Vec::with_capacity(runs);
+        let mut length = 0u32;
+        for value in values {
+            let bits = value.to_bits();
+            if heads.last() == Some(&bits) {
+                length += 1;
+            } else {
+                if !heads.is_empty() {
+                    lengths.push(length);
+                }
+                heads.push(bits);
+                length = 0;
+            }
+        }
+        lengths.push(length);
+        out.push(wide_form::RUNS);
+        put_varint(out, heads.len() as u64);
+        let range = heads.iter().max().zip(heads.iter().min()).map_or(0, |(max, min)| max - min);
+        if deltas_pay(&heads, range) {
+            self.deltas(&heads, out);
+        } else {
+            self.wide_profiled(&heads, profile(&heads), out, false);
+        }
+        let longest = bounds(&lengths).1;
+        self.narrow(&lengths, longest, out, true);
+    }
+
+    fn deltas<T: Lane>(&mut self, values: &[T], out: &mut Vec<u8>) {
+        let first = values.first().map_or(0, |value| value.to_bits());
+        let differences: Vec<u64> = values
+            .windows(2)
+            .map(|pair| zigzag(pair[1].to_bits().wrapping_sub(pair[0].to_bits())))
+            .collect();
+        out.push(wide_form::DELTA);
+        put_varint(out, first);
+        self.wide_profiled(&differences, profile(&differences), out, false);
+    }
+
+    /// Appends `values`, of which `max` is the highest, as a sequence of 32-bit numbers.
+    pub(crate) fn narrow(&mut self, values: &[u32], max: u32, out: &mut Vec<u8>, split: bool) {
+        let distinct = if split { Some(&mut self.distinct) } else { None };
+        let (choice, squeeze) = choose(values, max, self.compress, distinct);
+        let start = out.len();
+        match choice {
+            Choice::Packed(width) => packed(values, max, width, out),
+            Choice::Grouped => grouped(values, out),
+            Choice::Planes(count) => self.planes(values, count, out),
+            Choice::Distinct => match self.distinct.split(values) {
+                Some((table, indexes)) => {
+                    out.push(narrow_form::DISTINCT);
+                    put_varint(out, table.len() as u64);
+                    self.narrow(&table, bounds(&table).1, out, false);
+                    self.narrow(&indexes, table.len() as u32 - 1, out, false);
+                }
+                None => packed(values, max, width_of(max), out),
+            },
+        }
+        if squeeze && choice != Choice::Distinct {
+            self.squeeze_tail(start, out);
+        } else if !split && self.compress && matches!(choice, Choice::Packed(1..=5)) {
+            self.squeeze_tail(start, out);
+        }
+    }
+
+    /// Compresses what was written from `start` on, if that saves a tenth.
+    fn squeeze_tail(&mut self, start: usize, out: &mut Vec<u8>) {
+        let len = out.len() - start;
+        if len < 256 {
+            return;
+        }
+        let Some(squeezed) = self.squeezer.squeeze(&out[start..]) else { return };
+        out.truncate(start);
+        out.push(narrow_form::COMPRESSED);
+        put_varint(out, len as u64);
+        put_varint(out, squeezed.len() as u64);
+        out.extend_from_slice(squeezed);
+    }
+
+    fn planes(&mut self, values: &[u32], count: u32, out: &mut Vec<u8>) {
+        out.push(narrow_form::PLANES);
+        out.push(count as u8);
+        let mut octets = Vec::with_capacity(values.len());
+        for index in 0..count {
+            octets.clear();
+            octets.extend(values.iter().map(|value| (value >> (8 * index)) as u8));
+            let first = octets.first().copied().unwrap_or(0);
+            if octets.iter().all(|octet| *octet == first) {
+                out.extend([plane::CONSTANT, first]);
+            } else if let Some(squeezed) = self.squeezer.squeeze(&octets) {
+                out.push(plane::COMPRESSED);
+                put_varint(out, squeezed.len() as u64);
+                out.extend_from_slice(squeezed);
+            } else {
+                out.push(plane::RAW);
+                out.extend_from_slice(&octets);
+            }
+        }
+    }
+}
+
+/// What is left of values above `min`, divided by scale `scale`.
+fn residuals<T: Lane>(values: &[T], min: u64, scale: usize) -> impl Iterator<Item = u64> {
+    // Cost: a division by a constant is a multiplication; by a variable it is 20 times that.
+    values.iter().map(move |value| {
+        let above = value.to_bits() - min;
+        match scale {
+            0 => above,
+            1 => above / SCALES[1],
+            2 => above / SCALES[2],
+            _ => above / SCALES[3],
+        }
+    })
+}
+
+/// The largest scale that every value above `min` is a multiple of.
+fn scale_of<T: Lane>(values: &[T], min: u64, range: u64) -> usize {
+    let divides = |scale: usize, some: &[T]| {
+        some.iter().all(|value| (value.to_bits() - min).is_multiple_of(SCALES[scale]))
+    };
+    // Limit: times only. Smaller numbers that are all multiples of a thousand are an accident.
+    if range < 100_000 {
+        return 0;
+    }
+    let few = &values[..values.len().min(16)];
+    let found = [3, 2, 1].into_iter().find(|scale| divides(*scale, few) && divides(*scale, values));
+    found.unwrap_or(0)
+}
+
+/// True when neighbours are much nearer to each other than the farthest values are.
+fn deltas_pay<T: Lane>(values: &[T], range: u64) -> bool {
+    if values.len() < 8 || range < 16 {
+        return false;
+    }
+    let step = values.len().div_ceil(512).max(1);
+    let (mut bits, mut pairs) = (0u64, 0u64);
+    for pair in values.windows(2).step_by(step) {
+        let difference = zigzag(pair[1].to_bits().wrapping_sub(pair[0].to_bits()));
+        bits += u64::from(64 - difference.leading_zeros());
+        pairs += 1;
+    }
+    let plain = u64::from(64 - range.leading_zeros());
+    // A difference is written at the width of the wider ones: two bits above the mean.
+    bits + 3 * pairs < plain * pairs
+}
+
+fn packed(values: &[u32], max: u32, width: u32, out: &mut Vec<u8>) {
+    out.push(narrow_form::PACKED);
+    out.push(width as u8);
+    let most = width_of(max);
+    if most <= width {
+        put_varint(out, 0);
+        pack(values, width, out);
+        return;
+    }
+    let limit = 1u32 << width;
+    let mut positions = Vec::new();
+    let mut highs = Vec::new();
+    for (at, value) in values.iter().enumerate() {
+        if *value >= limit {
+            positions.push(at);
+            highs.push(value >> width);
+        }
+    }
+    put_varint(out, positions.len() as u64);
+    if !positions.is_empty() {
+        out.push((most - width) as u8);
+        let mut next = 0;
+        for at in positions {
+            put_varint(out, (at - next) as u64);
+            next = at + 1;
+        }
+        pack(&highs, most - width, out);
+    }
+    pack(values, width, out);
+}
+
+fn grouped(values: &[u32], out: &mut Vec<u8>) {
+    out.push(narrow_form::GROUPED);
+    let limits: Vec<(u32, u32)> = values.chunks(GROUP).map(bounds).collect();
+    for (min, max) in &limits {
+        out.push(width_of(max - min) as u8);
+        put_varint(out, u64::from(*min));
+    }
+    let mut shifted = [0u32; GROUP];
+    for (group, (min, max)) in values.chunks(GROUP).zip(limits) {
+        for (slot, value) in shifted.iter_mut().zip(group) {
+            *slot = value - min;
+        }
+        pack(&shifted[..group.len()], width_of(max - min), out);
+    }
+}
