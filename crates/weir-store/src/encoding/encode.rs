@@ -181,7 +181,7 @@ impl Encoder {
         }
         if squeeze && choice != Choice::Distinct {
             self.squeeze_tail(start, out);
-        } else if !split && self.compress && matches!(choice, Choice::Packed(1..=5)) {
+        } else if !split && self.compress && matches!(choice, Choice::Packed(0..=5)) {
             self.squeeze_tail(start, out);
         }
     }

@@ -35,9 +35,20 @@ impl HotSegment {
         HotSegment { head, file, dictionary: Arc::default(), state: Mutex::new(state) }
     }
 
-    /// Shows a frame to readers from now on. `octets` are those that the writer made for it;
-    /// `None` says that the file holds them already.
-    pub fn publish(&self, info: &FrameInfo, octets: Option<Arc<[u8]>>) {
+    /// Shows a frame to readers from now on. `octets` are those that the writer made for it.
+    pub fn publish(&self, info: &FrameInfo, octets: Arc<[u8]>) {
+        self.show(info, Some(octets));
+    }
+
+    /// Shows a frame that the file holds already.
+    pub fn publish_stored(&self, info: &FrameInfo) {
+        self.show(info, None);
+    }
+
+    fn show(&self, info: &FrameInfo, octets: Option<Arc<[u8]>>) {
+        if info.rows == 0 {
+            return;
+        }
         // The dictionary first: a reader that sees the frame must find its codes.
         self.dictionary.add(info.additions.clone());
         let mut state = self.state();

@@ -75,7 +75,7 @@ fn written(batches: &[FlowBatch]) -> (Vec<u8>, Vec<usize>, SegmentWriter) {
     let mut writer = SegmentWriter::new(head(), &mut file);
     let mut ends = Vec::new();
     for batch in batches {
-        let info = writer.frame(batch, 0..batch.rows(), &mut file).unwrap();
+        let info = writer.frame(batch, 0..batch.rows(), &mut file);
         assert_eq!(info.offset + u64::from(info.len), file.len() as u64);
         ends.push(file.len());
     }
@@ -135,10 +135,10 @@ fn large_batches_are_cut_into_frames() {
     batch.seal();
     let mut file = Vec::new();
     let mut writer = SegmentWriter::new(head(), &mut file);
-    let first = writer.frame(&batch, 0..70_000, &mut file).unwrap();
-    let second = writer.frame(&batch, first.rows as usize..70_000, &mut file).unwrap();
+    let first = writer.frame(&batch, 0..70_000, &mut file);
+    let second = writer.frame(&batch, first.rows as usize..70_000, &mut file);
     assert_eq!((first.rows, second.rows), (65_536, 4_464));
-    assert!(writer.frame(&batch, 70_000..70_000, &mut file).is_none());
+    assert_eq!(writer.frame(&batch, 70_000..70_000, &mut file).rows, 0);
     writer.footer(&mut file);
     assert_eq!(all_rows(&open(&file).unwrap()), rows_of(&batch));
 }
@@ -170,7 +170,7 @@ fn a_cut_segment_continues_where_it_was_cut() {
     let mut file = file[..ends[0]].to_vec();
     let scan = scan_frames(&file, SegmentId(7)).unwrap();
     let mut writer = SegmentWriter::resume(&scan);
-    let info = writer.frame(&batches[1], 0..300, &mut file).unwrap();
+    let info = writer.frame(&batches[1], 0..300, &mut file);
     assert_eq!(info.offset, ends[0] as u64);
     writer.footer(&mut file);
     let segment = open(&file).unwrap();
@@ -244,9 +244,9 @@ fn views_do_not_change_and_octets_leave_memory() {
     let late: Arc<LateFile> = Arc::default();
     let hot = HotSegment::new(head(), late.clone());
     assert_eq!(hot.view().block_count(), 0);
-    hot.publish(&scan.frames[0], Some(file[HEADER_LEN..ends[0]].into()));
+    hot.publish(&scan.frames[0], file[HEADER_LEN..ends[0]].into());
     let first = hot.view();
-    hot.publish(&scan.frames[1], Some(file[ends[0]..ends[1]].into()));
+    hot.publish(&scan.frames[1], file[ends[0]..ends[1]].into());
     let both = hot.view();
     assert_eq!((first.block_count(), both.block_count()), (1, 2));
     assert_eq!(hot.octets_in_memory(), file.len() - HEADER_LEN);
@@ -275,7 +275,7 @@ impl ReadAt for LateFile {
 #[test]
 fn determined_columns_are_written_by_what_determines_them() {
     let (_, _, mut writer) = written(&[]);
-    let info = writer.frame(&flows_batch(8_000, 1), 0..8_000, &mut Vec::new()).unwrap();
+    let info = writer.frame(&flows_batch(8_000, 1), 0..8_000, &mut Vec::new());
     let form = |id| info.frame.directory.column(id).unwrap().form;
     use crate::block::Form;
     assert_eq!(form(flows::SRC_AS), Form::Mapped(flows::SRC_ADDR));
@@ -389,7 +389,7 @@ proptest! {
         let (_, _, mut writer) = written(&[]);
         let mut frame = Vec::new();
         let batch = any_batch(Table::Flows, rows, seed);
-        let info = writer.frame(&batch, 0..rows, &mut frame).unwrap();
+        let info = writer.frame(&batch, 0..rows, &mut frame);
         let mut octets = info.rows.to_le_bytes().to_vec();
         info.frame.directory.encode(&mut octets);
         octets.extend_from_slice(&frame[frame::FRAME_HEADER_LEN..]);

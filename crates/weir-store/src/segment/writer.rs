@@ -10,7 +10,7 @@ use super::footer::{self, Totals};
 use super::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
 use super::scan::Scan;
 use super::{HEADER_LEN, SegmentHead, SegmentInfo};
-use crate::block::BlockWriter;
+use crate::block::{BlockWriter, Directory};
 use crate::dictionary::{self, Additions, DictionaryWriter};
 
 /// Addresses after which a segment should be closed.
@@ -74,17 +74,13 @@ impl SegmentWriter {
 
     /// Appends to `out` one frame of rows `rows` of `batch`, which must be sealed and of the
     /// segment's table. At most 65,536 rows: what is past them is left for another frame, and
-    /// [`FrameInfo::rows`] tells how many were taken. `None` when there is no row to take.
-    pub fn frame(
-        &mut self,
-        batch: &FlowBatch,
-        rows: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Option<FrameInfo> {
+    /// [`FrameInfo::rows`] tells how many were taken. When there is no row to take, that is 0 and
+    /// nothing is appended.
+    pub fn frame(&mut self, batch: &FlowBatch, rows: Range<usize>, out: &mut Vec<u8>) -> FrameInfo {
         let end = rows.end.min(batch.rows()).min(rows.start.saturating_add(ROWS_MAX));
         let rows = rows.start..end;
         if rows.is_empty() || batch.table() != self.head.table {
-            return None;
+            return self.nothing();
         }
         let start = out.len();
         let addrs_before = self.dictionary.addrs().len() as u32;
@@ -111,7 +107,14 @@ impl SegmentWriter {
         out[start..start + FRAME_HEADER_LEN].copy_from_slice(&header.encode());
         let (len, rows) = (header.len, header.rows);
         let frame = Frame { offset: self.position, len, rows, directory };
-        Some(self.made(frame, additions))
+        self.made(frame, additions)
+    }
+
+    fn nothing(&self) -> FrameInfo {
+        let (offset, len, rows) = (self.position, 0, 0);
+        let frame = Arc::new(Frame { offset, len, rows, directory: Directory::default() });
+        let additions = Arc::default();
+        FrameInfo { offset, len, rows, received_at: None, frame, additions }
     }
 
     fn made(&mut self, frame: Frame, additions: Additions) -> FrameInfo {
