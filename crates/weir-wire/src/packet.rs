@@ -20,8 +20,11 @@ mod write;
 
 use weir_model::Addr;
 
-/// Most layers opened in one packet. A double-tagged frame in VXLAN in GRE has nine.
-pub const LAYERS_MAX: usize = 24;
+/// Most layers opened in one packet. A double-tagged frame in VXLAN in GRE has eleven.
+pub const LAYERS_MAX: usize = 32;
+
+/// Most tunnels opened in one packet; the packet inside the last one is the flow.
+pub const TUNNELS_MAX: u8 = 4;
 
 /// MPLS labels kept; deeper stacks are walked and not remembered.
 pub const LABELS_MAX: usize = 8;
@@ -161,6 +164,8 @@ pub struct Dissected {
     pub transport: Transport,
     /// Outermost tunnel.
     pub tunnel: Option<Tunnel>,
+    /// Tunnels opened.
+    pub depth: u8,
 }
 
 /// Reads the headers of a packet whose first octets are `octets`. What `link` does not name or
@@ -212,10 +217,16 @@ const ETHER_IPV4: u16 = 0x0800;
 const ETHER_IPV6: u16 = 0x86dd;
 
 impl Dissected {
+    /// True while another tunnel may be opened.
+    fn may_enter(&self) -> bool {
+        self.depth < TUNNELS_MAX
+    }
+
     /// Moves the packet seen so far into the tunnel columns (if they are still free of an IP
     /// tunnel) and makes room for the packet inside.
     #[cold]
     fn enter(&mut self, kind: TunnelKind, id: Option<u64>) {
+        self.depth += 1;
         let outer = self.ip.take();
         let ports = self.transport.ports;
         self.transport = Transport::default();

@@ -70,14 +70,15 @@ fn checksum_holds(octets: &[u8]) -> bool {
 }
 
 fn pseudowire<'a>(seen: &mut Dissected, label: u32, frame: &'a [u8]) -> Layer<'a> {
-    if frame.len() < 14 {
+    if frame.len() < 14 || !seen.may_enter() {
         return Layer::Done;
     }
+    let (kind, id) = (TunnelKind::EoMpls, Some(u64::from(label)));
     if seen.ip.is_some() {
-        seen.enter(TunnelKind::EoMpls, Some(label.into()));
-    } else if seen.tunnel.is_none() {
-        let kind = TunnelKind::EoMpls;
-        seen.tunnel = Some(Tunnel { kind, id: Some(label.into()), outer: None, ports: None });
+        seen.enter(kind, id);
+    } else {
+        seen.depth += 1;
+        seen.tunnel = seen.tunnel.or(Some(Tunnel { kind, id, outer: None, ports: None }));
     }
     Layer::Ethernet(frame)
 }

@@ -19,7 +19,7 @@ pub(super) fn payload<'a>(seen: &mut Dissected, proto: u8, octets: &'a [u8]) -> 
         4 | 41 => return open_ip(seen, TunnelKind::IpIp, None, proto, octets),
         47 => return gre(seen, octets),
         97 => return ether_ip(seen, octets),
-        137 if octets.len() >= 24 => {
+        137 if octets.len() >= 24 && seen.may_enter() => {
             seen.enter(TunnelKind::Mpls, None);
             return Layer::Mpls(octets);
         }
@@ -61,7 +61,7 @@ fn open<'a>(
         0x8847 | 0x8848 => octets.len() >= 24,
         _ => false,
     };
-    if !is_there {
+    if !is_there || !seen.may_enter() {
         return Layer::Done;
     }
     seen.enter(kind, id);
@@ -92,7 +92,7 @@ fn udp<'a>(seen: &mut Dissected, src: u16, dst: u16, body: &'a [u8]) -> Layer<'a
         6081 => geneve(seen, body),
         2152 => gtp_u(seen, body),
         4341 => lisp(seen, body),
-        6635 if body.len() >= 24 => {
+        6635 if body.len() >= 24 && seen.may_enter() => {
             seen.enter(TunnelKind::Mpls, None);
             Layer::Mpls(body)
         }

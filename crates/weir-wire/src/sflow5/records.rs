@@ -79,8 +79,10 @@ impl Row<'_> {
         if src_priority < 8 && self.packet.vlan_priority.is_none() {
             self.flows.set(c::VLAN_PRIORITY, self.row, src_priority as u8);
         }
-        // There is one priority column: a change of priority is kept as sent.
-        if dst_priority != src_priority && dst_priority < 8 {
+        // There is one priority column: a priority that changes, or is told only for the packet as
+        // it left, is kept as sent. "Unknown, then 0" is what some switches always say.
+        let told = if src_priority < 8 { src_priority } else { 0 };
+        if dst_priority != told && dst_priority < 8 {
             self.keep(1001, body);
         }
     }

@@ -109,7 +109,8 @@ fn record(out: &mut Out, values: &Rows<'_>, structure: u32, rows: Range<usize>) 
             adapters(out, values, row..lists_end);
         }
         lists::SFP if lists_end > row => {
-            out.u32(((lists_end - row) / lists::LANE.len()) as u32);
+            // A last lane that was cut off counts too: it reads back as the part that is there.
+            out.u32((lists_end - row).div_ceil(lists::LANE.len()) as u32);
             (row..lists_end).for_each(|row| out.u32(values.u32(k::VALUE, row)));
         }
         lists::PORT_BUFFERS if lists_end > row => {
