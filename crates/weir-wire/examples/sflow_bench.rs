@@ -38,7 +38,7 @@ fn datagrams(state: &mut u64) -> Vec<(Vec<u8>, u64)> {
     (0..4_096u64)
         .map(|i| {
             let agent = Addr::v4(0xc000_0200 | (i as u32 & 15));
-            let mut encoder = Encoder::new(agent, 0, 1_500);
+            let mut encoder = Encoder::new(agent, 0, 1_600);
             let samples = 1 + i % 7;
             for sequence in 0..samples {
                 let frame = frame(state);
@@ -52,7 +52,7 @@ fn datagrams(state: &mut u64) -> Vec<(Vec<u8>, u64)> {
                 batch.set(c::DST_VLAN, 0, 10u16);
                 let (link, octets) = (Link::ETHERNET, &frame);
                 let header = RawHeader { link, frame_length: 1518, stripped: 4, octets };
-                // The largest datagram has 28 + 7 * 208 octets: there is always room.
+                // The largest datagram has 28 + 7 * 216 octets: there is always room.
                 let _room = encoder.flow(&batch, 0, sequence as u32, Some(header));
             }
             let octets = encoder.finish(i as u32).unwrap_or_default().to_vec();

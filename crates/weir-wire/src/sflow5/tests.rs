@@ -25,8 +25,18 @@ fn decode_all<'a>(datagrams: impl IntoIterator<Item = &'a [u8]>) -> (Output, Tal
 /// Rows as JSON without the columns that every row of a datagram shares.
 fn lines(batch: &FlowBatch) -> Vec<String> {
     const SHARED: [&str; 12] = [
-        "kind", "received_at", "exporter_port", "export_protocol", "sequence", "exporter_addr",
-        "observation_domain", "sub_agent", "uptime_ms", "source_class", "source_index", "sample_drops",
+        "kind",
+        "received_at",
+        "exporter_port",
+        "export_protocol",
+        "sequence",
+        "exporter_addr",
+        "observation_domain",
+        "sub_agent",
+        "uptime_ms",
+        "source_class",
+        "source_index",
+        "sample_drops",
     ];
     (0..batch.rows())
         .map(|row| {
@@ -36,9 +46,7 @@ fn lines(batch: &FlowBatch) -> Vec<String> {
                 serde_json::from_slice(&line).unwrap();
             let mut kept: Vec<_> =
                 object.into_iter().filter(|(name, _)| !SHARED.contains(&name.as_str())).collect();
-            kept.sort_by_key(|(name, _)| {
-                batch.table().find(name).map_or(0, |def| def.id.index())
-            });
+            kept.sort_by_key(|(name, _)| batch.table().find(name).map_or(0, |def| def.id.index()));
             kept.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
         })
         .collect()

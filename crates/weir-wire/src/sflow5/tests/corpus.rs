@@ -265,7 +265,8 @@ fn every_word_of_sflowtool_is_ours_too() {
                     Some(Scalar::F64(value)) if name == "part_max_used" => format!("{value:.2}"),
                     Some(Scalar::F64(value)) => format!("{value:.3}"),
                     _ => {
-                        text(&out.counters, k::VALUE, row) + &text(&out.counters, k::VALUE_TEXT, row)
+                        text(&out.counters, k::VALUE, row)
+                            + &text(&out.counters, k::VALUE_TEXT, row)
                     }
                 };
                 (name.clone(), if name.contains("_MAC_") { value.replace(':', "") } else { value })
@@ -337,7 +338,8 @@ fn telegraf_reads_the_same_from_its_switches() {
         let path = format!("corpus/telegraf/telegraf-sflow-issue-{issue}.pcap");
         let Some((out, _)) = decoded(&path) else { return };
         let expected = reference(&path.replace(".pcap", ".expected.out"));
-        let expected: Vec<_> = expected.lines().filter(|line| !line.is_empty()).map(influx).collect();
+        let expected: Vec<_> =
+            expected.lines().filter(|line| !line.is_empty()).map(influx).collect();
         let (flows, counters): (Vec<_>, Vec<_>) =
             expected.into_iter().partition(|fields| !fields.contains_key("interface_type"));
         // What it calls in_snmp is the index of the data source.
@@ -352,7 +354,8 @@ fn telegraf_reads_the_same_from_its_switches() {
         }
         assert_eq!(flows.len(), out.flows.rows(), "{path}");
         let value = |name: &str| {
-            let row = (0..out.counters.rows()).find(|row| text(&out.counters, k::NAME, *row) == name);
+            let row =
+                (0..out.counters.rows()).find(|row| text(&out.counters, k::NAME, *row) == name);
             row.map(|row| text(&out.counters, k::VALUE, row))
         };
         for fields in counters {

@@ -33,7 +33,8 @@ fn header_record_decides_over_the_parsed_ones() {
 
 #[test]
 fn parsed_records_alone_make_the_flow() {
-    let ethernet = record(2, &words(&[1518, 0x0200_0000, 0x0001_0000, 0x0200_0000, 0x0002_0000, 0x800]));
+    let ethernet =
+        record(2, &words(&[1518, 0x0200_0000, 0x0001_0000, 0x0200_0000, 0x0002_0000, 0x800]));
     let ip = record(3, &words(&[1500, 6, 0x0a00_0001, 0x0a00_0002, 80, 81, 0x12, 8]));
     assert_eq!(
         flow(&[ethernet, ip]),
@@ -60,27 +61,71 @@ fn each_record_fills_its_columns() {
     let cases: Vec<(u32, Vec<u8>, &str)> = vec![
         (1001, words(&[10, 3, 20, 3]), "src_vlan=10 dst_vlan=20 vlan_priority=3 packets=1 "),
         (1001, words(&[u32::MAX; 4]), "packets=1 "),
-        (1002, words(&[1, 0x0a00_0001, 24, 16]), r#"next_hop="10.0.0.1" src_mask=24 dst_mask=16 packets=1 "#),
+        (
+            1002,
+            words(&[1, 0x0a00_0001, 24, 16]),
+            r#"next_hop="10.0.0.1" src_mask=24 dst_mask=16 packets=1 "#,
+        ),
         (1002, words(&[0, 24, 16]), "src_mask=24 dst_mask=16 packets=1 "),
-        (1003, gateway, r#"src_as=64500 dst_as=300 prev_as=64501 next_as=100 bgp_next_hop="10.0.0.254" as_path=[100,200,300] communities=[655380] local_pref=120 packets=1  exporter_as=65000"#),
-        (1004, [words(&[106]), text("ann"), words(&[106]), text("bob")].concat(), r#"packets=1  src_user="ann" dst_user="bob""#),
-        (1005, [words(&[1]), text("/a"), text("h.example")].concat(), r#"packets=1  http_host="h.example" http_url="/a""#),
+        (
+            1003,
+            gateway,
+            r#"src_as=64500 dst_as=300 prev_as=64501 next_as=100 bgp_next_hop="10.0.0.254" as_path=[100,200,300] communities=[655380] local_pref=120 packets=1  exporter_as=65000"#,
+        ),
+        (
+            1004,
+            [words(&[106]), text("ann"), words(&[106]), text("bob")].concat(),
+            r#"packets=1  src_user="ann" dst_user="bob""#,
+        ),
+        (
+            1005,
+            [words(&[1]), text("/a"), text("h.example")].concat(),
+            r#"packets=1  http_host="h.example" http_url="/a""#,
+        ),
         (1007, nat, r#"packets=1 post_nat_src_addr="9.9.9.9" post_nat_dst_addr="8.8.8.8" "#),
         (1020, words(&[1, 2]), "packets=1 post_nat_src_port=1 post_nat_dst_port=2 "),
-        (1024, words(&[90, 17, 0x0a00_0001, 0x0a00_0002, 5, 4789, 0, 4]), r#"packets=1 tunnel_src_addr="10.0.0.1" tunnel_dst_addr="10.0.0.2" tunnel_proto=17 tunnel_src_port=5 tunnel_dst_port=4789 tunnel_tos=4 "#),
+        (
+            1024,
+            words(&[90, 17, 0x0a00_0001, 0x0a00_0002, 5, 4789, 0, 4]),
+            r#"packets=1 tunnel_src_addr="10.0.0.1" tunnel_dst_addr="10.0.0.2" tunnel_proto=17 tunnel_src_port=5 tunnel_dst_port=4789 tunnel_tos=4 "#,
+        ),
         (1030, words(&[77]), "packets=1 tunnel_id=77 "),
-        (1034, words(&[2, 0x8100_6064, 0x8100_0065]), "vlan=100 inner_vlan=101 vlan_priority=3 packets=1 "),
+        (
+            1034,
+            words(&[2, 0x8100_6064, 0x8100_0065]),
+            "vlan=100 inner_vlan=101 vlan_priority=3 packets=1 ",
+        ),
         (1035, words(&[1, 0x8100_0066]), "dst_vlan=102 packets=1 "),
         (1036, words(&[42]), "packets=1  queue_id=42"),
         (1038, text("kfree_skb+0x1"), r#"packets=1  drop_function="kfree_skb+0x1""#),
         (1039, words(&[500]), "packets=1  transit_delay_ns=500"),
         (1040, words(&[9_000]), "packets=1  queue_depth=9000"),
-        (1041, [text("l2_drops"), text("vlan_tag_mismatch")].concat(), r#"packets=1  drop_reason_name="vlan_tag_mismatch" drop_function="l2_drops""#),
+        (
+            1041,
+            [text("l2_drops"), text("vlan_tag_mismatch")].concat(),
+            r#"packets=1  drop_reason_name="vlan_tag_mismatch" drop_function="l2_drops""#,
+        ),
         (1042, text("NO_SOCKET"), r#"packets=1  drop_reason_name="NO_SOCKET""#),
-        (1043, words(&[0x1797_9cfe, 0x362a_0000]), r#"event_time="2023-11-14T22:13:20Z" packets=1 "#),
-        (2100, socket, r#"src_addr="10.0.0.2" dst_addr="10.0.0.1" src_port=50000 dst_port=80 proto=6 ip_version=4 packets=1 "#),
-        (2209, tcp, "packets=1  rtt_us=900 rtt_min_us=800 rtt_var_us=100 retransmits=2 lost=0 unacked=3 reordering=3 cwnd=10 snd_mss=1460 rcv_mss=1448 pmtu=1500 tcp_info_direction=1"),
-        (2210, words(&[3, 100_001, 3, 100_002]), "packets=1  entity_src=12885001889 entity_dst=12885001890"),
+        (
+            1043,
+            words(&[0x1797_9cfe, 0x362a_0000]),
+            r#"event_time="2023-11-14T22:13:20Z" packets=1 "#,
+        ),
+        (
+            2100,
+            socket,
+            r#"src_addr="10.0.0.2" dst_addr="10.0.0.1" src_port=50000 dst_port=80 proto=6 ip_version=4 packets=1 "#,
+        ),
+        (
+            2209,
+            tcp,
+            "packets=1  rtt_us=900 rtt_min_us=800 rtt_var_us=100 retransmits=2 lost=0 unacked=3 reordering=3 cwnd=10 snd_mss=1460 rcv_mss=1448 pmtu=1500 tcp_info_direction=1",
+        ),
+        (
+            2210,
+            words(&[3, 100_001, 3, 100_002]),
+            "packets=1  entity_src=12885001889 entity_dst=12885001890",
+        ),
     ];
     for (format, body, expected) in cases {
         let got = flow(&[record(format, &body)]);
@@ -104,8 +149,12 @@ fn records_without_a_column_are_kept_as_sent() {
         flow(&[record(1037, &acl)]),
         r#"packets=1  acl_name="deny-ssh" extra={"ie(2147483648,1037)":"000000070000000864656e792d73736800000001"}"#
     );
-    let two = flow(&[record(1036, &words(&[1])), record(1016, &[9, 9, 9, 9]), record(1016, &[8; 4])]);
-    assert_eq!(two, r#"packets=1  queue_id=1 extra={"ie(2147483648,1016)":"09090909","ie(2147483648,1016,1)":"08080808"}"#);
+    let two =
+        flow(&[record(1036, &words(&[1])), record(1016, &[9, 9, 9, 9]), record(1016, &[8; 4])]);
+    assert_eq!(
+        two,
+        r#"packets=1  queue_id=1 extra={"ie(2147483648,1016)":"09090909","ie(2147483648,1016,1)":"08080808"}"#
+    );
 }
 
 #[test]
@@ -146,7 +195,10 @@ fn discarded_packet_is_counted_as_dropped_only() {
     let (out, tally) = decode_all([&datagram(&[sample])[..]]);
     assert_eq!(tally.flows, 1);
     let line = lines(&out.flows).remove(0);
-    assert!(line.ends_with("dropped_octets=64 dropped_packets=1 frame_length=64 drop_reason=289"), "{line}");
+    assert!(
+        line.ends_with("dropped_octets=64 dropped_packets=1 frame_length=64 drop_reason=289"),
+        "{line}"
+    );
     assert!(!line.contains(" octets=") && !line.contains("sampling_rate"), "{line}");
     assert_eq!(out.flows.get_u64(c::SAMPLE_DROPS, 0), Some(1799));
 }
@@ -155,7 +207,10 @@ fn discarded_packet_is_counted_as_dropped_only() {
 fn agent_without_address_is_known_by_its_sender() {
     let octets = [words(&[5, 0, 3, 11, 0, 1]), flow_sample(&[])].concat();
     let (out, _) = decode_all([&octets[..]]);
-    assert_eq!(out.flows.get(c::EXPORTER_ADDR, 0), Some(weir_model::Scalar::Addr(received().addr())));
+    assert_eq!(
+        out.flows.get(c::EXPORTER_ADDR, 0),
+        Some(weir_model::Scalar::Addr(received().addr()))
+    );
     assert_eq!(header(&octets).unwrap().exporter(&received()), received().addr());
 }
 
@@ -285,5 +340,10 @@ fn rtmetric_and_rtflow_are_read() {
         ]
     );
     let line = lines(&out.flows).remove(0);
-    assert!(line.starts_with(r#"src_addr="10.0.0.1" octets=1500 sampling_rate=10 extra={"ie(2147487948,1003)":"#), "{line}");
+    assert!(
+        line.starts_with(
+            r#"src_addr="10.0.0.1" octets=1500 sampling_rate=10 extra={"ie(2147487948,1003)":"#
+        ),
+        "{line}"
+    );
 }
