@@ -7,6 +7,7 @@
 //! storage, and never answers a datagram.
 #![deny(unsafe_code)]
 
+pub mod capture;
 mod chunk;
 mod connections;
 mod door;
