@@ -10,12 +10,13 @@ mod sequence;
 mod state;
 mod templates;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use weir_model::{Addr, Timestamp};
 
-use self::domain::Domain;
+use self::domain::{Domain, Session};
+use self::sequence::Place;
 use self::templates::Known;
 use crate::error::{LoadError, MessageError};
 use crate::header::{self, Header, RawSet};
@@ -30,6 +31,9 @@ use crate::status::ExporterStatus;
 use crate::tally::{DropReason, Tally};
 use crate::template::{Definition, TemplateError, read};
 use crate::work::{Admitted, DataSet, DataSets, Job, Released, Work};
+
+/// Domains of one exporter that are compared when a sequence number does not fit.
+const SIBLINGS: usize = 16;
 
 /// Which exporter and domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +50,8 @@ pub struct Collector {
     limits: Limits,
     domains: HashMap<DomainKey, Domain>,
     parked_octets: usize,
+    /// Domains of each exporter, as far as kept: at most [`SIBLINGS`].
+    siblings: HashMap<(Addr, Protocol), Vec<u32>>,
     /// No exporter can be forgotten before then: spares the search while the table is full.
     full_until: Timestamp,
 }
@@ -54,7 +60,13 @@ impl Collector {
     /// A collector that knows no exporter yet.
     pub fn new(limits: Limits) -> Collector {
         let full_until = Timestamp(i64::MIN);
-        Collector { limits, domains: HashMap::new(), parked_octets: 0, full_until }
+        Collector {
+            limits,
+            domains: HashMap::new(),
+            parked_octets: 0,
+            siblings: HashMap::new(),
+            full_until,
+        }
     }
 
     /// The control pass over one message, in the order of arrival within its session.
@@ -94,12 +106,16 @@ impl Collector {
             domain: samples.sub_agent,
             sampling_rate: None,
         };
-        let (domain, session) =
-            open(&mut self.domains, &self.limits, &mut self.full_until, key, received)?;
-        domain.observe(session, &header, Some(1));
+        let (domain, session) = Table {
+            domains: &mut self.domains,
+            siblings: &mut self.siblings,
+            full_until: &mut self.full_until,
+        }
+        .open(&self.limits, key, received)?;
         domain.records_seen += u64::from(samples.samples);
         let tally = message_tally(octets.len());
         domain.tally += &tally;
+        self.observe(&key, session, &place(&header, Some(1)));
         let work = Work { protocol: Protocol::Sflow5, job: Job::Samples(samples.samples) };
         Ok(Admitted { work, released: Vec::new(), tally })
     }
@@ -112,9 +128,12 @@ impl Collector {
     ) -> Result<Admitted, MessageError> {
         let (header, count, body) = legacy::header(protocol, octets)?;
         let key = DomainKey { addr: received.addr(), protocol, domain: header.domain };
-        let (domain, session) =
-            open(&mut self.domains, &self.limits, &mut self.full_until, key, received)?;
-        domain.observe(session, &header, Some(count as u32));
+        let (domain, session) = Table {
+            domains: &mut self.domains,
+            siblings: &mut self.siblings,
+            full_until: &mut self.full_until,
+        }
+        .open(&self.limits, key, received)?;
         domain.clock_skew_ns = header.export_time.0.saturating_sub(received.at.0);
         let mut tally = message_tally(octets.len());
         tally.sets = 1;
@@ -133,6 +152,7 @@ impl Collector {
             plan: legacy::plan_of(protocol),
         });
         let knowledge = Arc::clone(&domain.knowledge);
+        self.observe(&key, session, &place(&header, Some(count as u32)));
         let work = Work { protocol, job: Job::Records { header, sets, knowledge } };
         Ok(Admitted { work, released: Vec::new(), tally })
     }
@@ -150,8 +170,12 @@ impl Collector {
             set?;
         }
         let key = DomainKey { addr: received.addr(), protocol, domain: header.domain };
-        let (domain, session) =
-            open(&mut self.domains, &self.limits, &mut self.full_until, key, received)?;
+        let (domain, session) = Table {
+            domains: &mut self.domains,
+            siblings: &mut self.siblings,
+            full_until: &mut self.full_until,
+        }
+        .open(&self.limits, key, received)?;
         domain.clock_skew_ns = header.export_time.0.saturating_sub(received.at.0);
         let mut pass = Pass {
             protocol,
@@ -165,12 +189,37 @@ impl Collector {
             sets: DataSets::default(),
             released: Vec::new(),
             units: Some(0),
+            options: 0,
             rows: 0,
         };
         for set in header::sets(message, start).flatten() {
             pass.set(&set);
         }
-        Ok(pass.finish())
+        let (admitted, units, options) = pass.finish();
+        self.observe(&key, session, &Place { options, ..place(&header, units) });
+        Ok(admitted)
+    }
+
+    /// Takes a message into its session's sequence account.
+    fn observe(&mut self, key: &DomainKey, session: usize, place: &Place) {
+        let Some(domain) = self.domains.get(key) else { return };
+        let shared = {
+            let here = &domain.sessions[session];
+            here.sequence.breaks(place) && {
+                let siblings = self.siblings.get(&(key.addr, key.protocol));
+                let others = siblings.into_iter().flatten().filter(|&&id| id != key.domain);
+                others.filter_map(|&domain| self.domains.get(&DomainKey { domain, ..*key })).any(
+                    |other| {
+                        let same = |s: &&Session| (s.port, s.id) == (here.port, here.id);
+                        let twin = other.sessions.iter().find(same);
+                        twin.and_then(|s| s.sequence.expected()) == Some(place.sequence)
+                    },
+                )
+            }
+        };
+        if let Some(domain) = self.domains.get_mut(key) {
+            domain.sessions[session].sequence.observe(Place { shared, ..*place });
+        }
     }
 
     /// Forgets old templates and old parked data; the tally has what was dropped. Call it every
@@ -221,7 +270,14 @@ impl Collector {
     /// Takes in what `save` of this or another collector gave; `keep` picks the exporters of this
     /// shard. Nothing is changed when the state is damaged.
     pub fn load(&mut self, saved: &[u8], keep: impl Fn(Addr) -> bool) -> Result<(), LoadError> {
-        state::load(saved, &self.limits, &mut self.domains, keep)
+        state::load(saved, &self.limits, &mut self.domains, keep)?;
+        for key in self.domains.keys() {
+            let siblings = self.siblings.entry((key.addr, key.protocol)).or_default();
+            if siblings.len() < SIBLINGS && !siblings.contains(&key.domain) {
+                siblings.push(key.domain);
+            }
+        }
+        Ok(())
     }
 
     /// Sets parked at the moment.
@@ -239,47 +295,66 @@ fn message_tally(octets: usize) -> Tally {
     Tally { messages: 1, octets: octets as u64, ..Tally::default() }
 }
 
-/// The domain and session of a message, opened if they are new.
-fn open<'a>(
-    domains: &'a mut HashMap<DomainKey, Domain>,
-    limits: &Limits,
-    full_until: &mut Timestamp,
-    key: DomainKey,
-    received: &Received,
-) -> Result<(&'a mut Domain, usize), MessageError> {
-    let known = domains.contains_key(&key);
-    if !known && domains.len() >= limits.exporters {
-        forget_idle(domains, limits, full_until, received.at)?;
-    }
-    let domain = domains
-        .entry(key)
-        .or_insert_with(|| Domain::new(key.protocol, received.at, limits.settings_of(key.addr)));
-    let session = domain.session(received, limits.sessions);
-    Ok((domain, session))
+fn place(header: &Header, units: Option<u32>) -> Place {
+    let (sequence, uptime_ms) = (header.sequence, header.uptime_ms);
+    Place { sequence, units, options: 0, uptime_ms, shared: false }
 }
 
-/// Makes room for one exporter by forgetting the one silent for longest, if that is long enough
-/// and it has nothing parked.
-fn forget_idle(
-    domains: &mut HashMap<DomainKey, Domain>,
-    limits: &Limits,
-    full_until: &mut Timestamp,
-    now: Timestamp,
-) -> Result<(), MessageError> {
-    let refused = MessageError::TooManyExporters { limit: limits.exporters };
-    if now < *full_until {
-        return Err(refused);
+/// The exporters, borrowed apart from the rest of the collector.
+struct Table<'a> {
+    domains: &'a mut HashMap<DomainKey, Domain>,
+    siblings: &'a mut HashMap<(Addr, Protocol), Vec<u32>>,
+    full_until: &'a mut Timestamp,
+}
+
+impl<'a> Table<'a> {
+    /// The domain and session of a message, opened if they are new.
+    fn open(
+        mut self,
+        limits: &Limits,
+        key: DomainKey,
+        received: &Received,
+    ) -> Result<(&'a mut Domain, usize), MessageError> {
+        if !self.domains.contains_key(&key) {
+            if self.domains.len() >= limits.exporters {
+                self.forget_idle(limits, received.at)?;
+            }
+            let siblings = self.siblings.entry((key.addr, key.protocol)).or_default();
+            if siblings.len() < SIBLINGS {
+                siblings.push(key.domain);
+            }
+        }
+        let domain = self.domains.entry(key).or_insert_with(|| {
+            Domain::new(key.protocol, received.at, limits.settings_of(key.addr))
+        });
+        let session = domain.session(received, limits.sessions);
+        Ok((domain, session))
     }
-    let idle = domains.iter().filter(|(_, domain)| domain.parked_sets == 0);
-    let oldest = idle.min_by_key(|(_, domain)| domain.last_seen);
-    let (key, seen) = oldest.map(|(key, domain)| (*key, domain.last_seen)).ok_or(refused)?;
-    let free_at = seen.plus(limits.exporter_idle);
-    if now < free_at {
-        *full_until = free_at;
-        return Err(refused);
+
+    /// Makes room for one exporter by forgetting the one silent for longest, if that is long
+    /// enough and it has nothing parked.
+    fn forget_idle(&mut self, limits: &Limits, now: Timestamp) -> Result<(), MessageError> {
+        let refused = MessageError::TooManyExporters { limit: limits.exporters };
+        if now < *self.full_until {
+            return Err(refused);
+        }
+        let idle = self.domains.iter().filter(|(_, domain)| domain.parked_sets == 0);
+        let oldest = idle.min_by_key(|(_, domain)| domain.last_seen);
+        let (key, seen) = oldest.map(|(key, domain)| (*key, domain.last_seen)).ok_or(refused)?;
+        let free_at = seen.plus(limits.exporter_idle);
+        if now < free_at {
+            *self.full_until = free_at;
+            return Err(refused);
+        }
+        self.domains.remove(&key);
+        if let Some(siblings) = self.siblings.get_mut(&(key.addr, key.protocol)) {
+            siblings.retain(|domain| *domain != key.domain);
+            if siblings.is_empty() {
+                self.siblings.remove(&(key.addr, key.protocol));
+            }
+        }
+        Ok(())
     }
-    domains.remove(&key);
-    Ok(())
 }
 
 /// The control pass over the Sets of one message.
@@ -296,6 +371,8 @@ struct Pass<'a> {
     released: Vec<Released>,
     /// Data records so far; `None` once a Set without template was met.
     units: Option<u32>,
+    /// Those of them that are options records.
+    options: u32,
     rows: usize,
 }
 
@@ -376,6 +453,9 @@ impl Pass<'_> {
         let plan = known.plan();
         let all = index(&plan.layout, set.body, usize::MAX, None).rows;
         self.units = self.units.map(|units| units.wrapping_add(all as u32));
+        if plan.is_options() {
+            self.options = self.options.wrapping_add(all as u32);
+        }
         let rows = all.min(self.limits.records.saturating_sub(self.rows));
         if rows < all {
             let lost = set.body.len() / all * (all - rows);
@@ -393,15 +473,18 @@ impl Pass<'_> {
         });
     }
 
-    fn finish(self) -> Admitted {
-        let Pass { protocol, header, domain, session, tally, sets, released, .. } = self;
-        let units = if protocol == Protocol::NetFlow9 { Some(1) } else { self.units };
-        domain.observe(session, header, units);
+    /// Result of the pass, units it covers (`None`: unknown) and options records among them.
+    fn finish(self) -> (Admitted, Option<u32>, u32) {
+        let Pass { protocol, header, domain, tally, sets, released, .. } = self;
+        let (units, options) = match protocol {
+            Protocol::NetFlow9 => (Some(1), 0),
+            _ => (self.units, self.options),
+        };
         domain.records_seen += self.rows as u64;
         domain.tally += &tally;
         let knowledge = Arc::clone(&domain.knowledge);
         let job = Job::Records { header: *header, sets, knowledge };
-        Admitted { work: Work { protocol, job }, released, tally }
+        (Admitted { work: Work { protocol, job }, released, tally }, units, options)
     }
 }
 

@@ -95,6 +95,7 @@ struct Lesson {
     told: Told,
     sampler: Option<u64>,
     interface: Option<u32>,
+    /// Rates about interface 0 are about all: softflowd says it so.
     interface_in_scope: bool,
     template: Option<u16>,
     vrf: Option<u32>,
@@ -190,7 +191,7 @@ impl Lesson {
         let rate = self.told.rate();
         let rate_known = || match (self.sampler, self.interface, self.template) {
             (Some(id), _, _) => known.samplers.get(&id).copied(),
-            (None, Some(index), _) if self.interface_in_scope => {
+            (None, Some(index @ 1..), _) if self.interface_in_scope => {
                 known.sampled_interfaces.get(&index).copied()
             }
             (None, _, Some(id)) => known.sampled_templates.get(&id).copied(),
@@ -226,7 +227,7 @@ impl Lesson {
         if let Some(rate) = self.told.rate() {
             match (self.sampler, self.interface, self.template) {
                 (Some(id), _, _) => put(&mut known.samplers, id, rate, room),
-                (None, Some(index), _) if self.interface_in_scope => {
+                (None, Some(index @ 1..), _) if self.interface_in_scope => {
                     put(&mut known.sampled_interfaces, index, rate, room);
                 }
                 (None, _, Some(id)) => put(&mut known.sampled_templates, id, rate, room),

@@ -1,11 +1,11 @@
 //! One exporter and observation domain: its sessions, what it taught, what waits for a template.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use weir_model::Timestamp;
 
-use super::sequence::{Place, Sequence};
+use super::sequence::Sequence;
 use super::templates::{Known, Templates};
 use crate::header::{Header, RawSet};
 use crate::knowledge::Knowledge;
@@ -123,16 +123,6 @@ impl Domain {
             add(&mut sum, session.sequence.status());
         }
         sum
-    }
-
-    pub(crate) fn observe(&mut self, session: usize, header: &Header, units: Option<u32>) {
-        let place = Place {
-            sequence: header.sequence,
-            units,
-            uptime_ms: header.uptime_ms,
-            may_name_last: self.protocol == Protocol::NetFlow5,
-        };
-        self.sessions[session].sequence.observe(place);
     }
 
     /// The template of a data Set, and whether another source port defined it.

@@ -6,9 +6,9 @@
 //! Kinds 2 to 8 are one fact each: a key, then a value. A template is read back by the parser of
 //! the wire, so a state file can do no more than a datagram.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use weir_model::{Addr, Timestamp};
 
 use super::DomainKey;

@@ -1,8 +1,8 @@
 //! The templates of one session, and the newest of one exporter's domain.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use hashbrown::HashMap;
 use weir_model::Timestamp;
 
 use crate::knowledge::teaches;

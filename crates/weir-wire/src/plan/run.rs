@@ -74,6 +74,9 @@ fn flow_rows<R: Rows>(plan: &Plan, rows: &R, context: &Context<'_>, batch: &mut 
     if plan.template_id != 0 {
         batch.fill(flows::TEMPLATE_ID, start, n, plan.template_id);
     }
+    if let Some(frame) = &plan.frame {
+        special::frames(frame, rows, start, batch);
+    }
     let base = context.base();
     for step in &plan.steps {
         run(step, rows, &base, start, batch);

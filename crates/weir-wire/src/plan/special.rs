@@ -10,6 +10,7 @@ use super::rows::Rows;
 use super::run::{address, each, number};
 use super::time::scale;
 use super::{Duration, Frame, Op, Plan, Step};
+use crate::packet::{Link, dissect};
 
 /// Text as the wire pads it: up to the first NUL.
 pub(crate) fn cut(field: &[u8]) -> &[u8] {
@@ -94,9 +95,6 @@ pub(super) fn finish<R: Rows>(plan: &Plan, rows: &R, start: usize, batch: &mut F
     if plan.icmp_in_port {
         icmp_in_port(rows.len(), start, batch);
     }
-    if let Some(frame) = &plan.frame {
-        frames(frame, rows, start, batch);
-    }
     if !plan.extra.is_empty() {
         extra(plan, rows, start, batch);
     }
@@ -170,7 +168,25 @@ fn extra<R: Rows>(plan: &Plan, rows: &R, start: usize, batch: &mut FlowBatch) {
     }
 }
 
-/// Sampled frames: their headers fill the key columns; the record's own counters stand.
-fn frames<R: Rows>(frame: &Frame, rows: &R, start: usize, batch: &mut FlowBatch) {
-    let _ = (frame, rows, start, batch);
+/// Sampled frames: their headers fill the key columns. Comes before the steps, so that what the
+/// record tells itself stands. A record without counters is one packet of the frame's length.
+pub(super) fn frames<R: Rows>(frame: &Frame, rows: &R, start: usize, batch: &mut FlowBatch) {
+    for row in 0..rows.len() {
+        let octets = rows.slice(frame.loc, row);
+        let link = match octets.first() {
+            None => continue,
+            Some(_) if !frame.network => Link::ETHERNET,
+            Some(first) if first >> 4 == 6 => Link::IPV6,
+            Some(_) => Link::IPV4,
+        };
+        dissect(link, octets).write(batch, start + row);
+        let length = frame.length.and_then(|loc| number(rows.slice(loc, row)));
+        if !frame.has_octets {
+            let length = length.unwrap_or(octets.len() as u64);
+            batch.set(flows::OCTETS, start + row, length);
+        }
+        if !frame.has_packets {
+            batch.set(flows::PACKETS, start + row, 1u64);
+        }
+    }
 }
