@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use weir_model::columns::flows as c;
 use weir_model::{FlowBatch, Table, json};
 
+mod corpus;
+
 /// Ethernet header with the given type.
 fn ether(ether_type: u16) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];

@@ -10,7 +10,7 @@ use weir_model::{ColumnId, FlowBatch, elements};
 use super::EXTRA_PEN;
 use super::tunnels;
 use super::xdr::{Records, Xdr};
-use crate::packet::{Dissected, Link, dissect};
+use crate::packet::{Dissected, Link, dissect_into};
 
 /// Names of HTTP methods by sFlow's numbers (sFlow HTTP Structures, enum `http_method`).
 pub(super) const METHODS: [&str; 9] =
@@ -58,7 +58,7 @@ impl Row<'_> {
         let mut x = Xdr::new(body);
         let [protocol, frame_length, _stripped] = x.words()?;
         self.length = Some(frame_length);
-        self.packet = dissect(Link(protocol), x.opaque()?);
+        dissect_into(&mut self.packet, Link(protocol), x.opaque()?);
         self.packet.write(self.flows, self.row);
         self.has_tunnel = self.packet.tunnel.is_some();
         Some(())

@@ -104,16 +104,16 @@ fn record(out: &mut Out, values: &Rows<'_>, structure: u32, rows: Range<usize>) 
     }
     let octets = (row..rows.end).find(|row| values.name(*row) == OCTETS_NAME.as_bytes());
     let lists_end = octets.unwrap_or(rows.end);
+    // Octets come after the lists, so lists of no items stood before them.
+    let has_lists = lists_end > row || octets.is_some();
     match structure {
-        lists::ADAPTERS if lists_end > row || octets.is_none() => {
-            adapters(out, values, row..lists_end);
-        }
-        lists::SFP if lists_end > row => {
+        lists::ADAPTERS if has_lists => adapters(out, values, row..lists_end),
+        lists::SFP if has_lists => {
             // A last lane that was cut off counts too: it reads back as the part that is there.
             out.u32((lists_end - row).div_ceil(lists::LANE.len()) as u32);
             (row..lists_end).for_each(|row| out.u32(values.u32(k::VALUE, row)));
         }
-        lists::PORT_BUFFERS if lists_end > row => {
+        lists::PORT_BUFFERS if has_lists => {
             let is_first = |row: &usize| values.name(*row).starts_with(b"egress_queue_unicast");
             let middle = (row..lists_end).find(|row| !is_first(row)).unwrap_or(lists_end);
             for list in [row..middle, middle..lists_end] {
