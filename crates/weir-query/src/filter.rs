@@ -58,6 +58,11 @@ impl Filter {
         Filter { table, expr: None }
     }
 
+    /// A filter of an expression that was checked before.
+    pub(crate) fn of(table: Table, expr: Expr) -> Filter {
+        Filter { table, expr: Some(expr) }
+    }
+
     /// The table whose columns it names.
     pub fn table(&self) -> Table {
         self.table

@@ -8,13 +8,16 @@
 
 pub mod answer;
 mod duration;
+mod engine;
 pub mod error;
 pub mod filter;
 pub mod limits;
+mod plan;
 pub mod query;
 pub mod records;
 
 pub use answer::{Answer, AnswerColumn, AnswerValue, Stats};
+pub use engine::run;
 pub use error::{QueryError, QueryErrorKind};
 pub use filter::{Filter, FilterError, check_filter};
 pub use limits::{Cancel, QueryLimits};

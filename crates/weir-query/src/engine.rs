@@ -1,0 +1,368 @@
+//! The embedded engine: a plan, the parts of a snapshot, and an answer.
+//!
+//! Groups are ranked first, by the one figure that ranks them; the other figures, buckets and
+//! compared periods are then added up for the groups that stay. Where all figures are sums and
+//! there are no buckets, the first walk gives everything.
+
+mod assemble;
+mod binding;
+mod block;
+mod figures;
+mod keys;
+mod mask;
+mod part;
+mod pool;
+mod predicate;
+mod scan;
+mod sketch;
+mod states;
+mod sums;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod tiers;
+mod top;
+
+pub(crate) use block::Block;
+pub(crate) use mask::Selection;
+pub(crate) use part::{Names, Part};
+pub(crate) use predicate::{Node, Verdict, compile, shifted};
+pub(crate) use scan::Control;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use hashbrown::{DefaultHashBuilder, HashMap};
+use weir_model::{Clock, ColumnId, Timestamp};
+use weir_store::{Snapshot, Tier};
+
+use assemble::{View, ViewKind, assemble};
+use figures::FigureColumn;
+use keys::Layout;
+use pool::Pool;
+use scan::{Counters, Wanted};
+use states::{Added, Buckets, Groups, States, distinct_layouts};
+use sums::{Sums, drain};
+use tiers::{Needs, choose, label};
+use top::{Ranked, Top};
+
+use crate::answer::{Answer, Stats};
+use crate::error::QueryError;
+use crate::filter::{Expr, Filter};
+use crate::limits::{Cancel, QueryLimits};
+use crate::plan::{Figure, Key, Plan, mirror, mirror_expr};
+use crate::query::{Order, Query};
+
+/// Answers `query` over `snapshot`. `clock` says what "now" is and how long it takes.
+pub fn run(
+    snapshot: &Snapshot,
+    query: &Query,
+    limits: &QueryLimits,
+    cancel: &Cancel,
+    clock: &dyn Clock,
+) -> Result<Answer, QueryError> {
+    let parts: Vec<Arc<dyn Part>> =
+        snapshot.all().iter().map(|segment| segment.clone() as Arc<dyn Part>).collect();
+    run_parts(&parts, query, limits, cancel, clock)
+}
+
+/// The same over any parts.
+pub(crate) fn run_parts(
+    parts: &[Arc<dyn Part>],
+    query: &Query,
+    limits: &QueryLimits,
+    cancel: &Cancel,
+    clock: &dyn Clock,
+) -> Result<Answer, QueryError> {
+    let started = clock.now();
+    let plan = Plan::new(query, limits, started)?;
+    let control = Control { limits, cancel, clock, started };
+    let pool = Pool::default();
+    let layout = Layout::new(&plan.keys);
+    let engine = Engine {
+        plan: &plan,
+        parts,
+        control: &control,
+        pool: &pool,
+        layout: &layout,
+        first: Counters::default(),
+        later: Counters::default(),
+    };
+    let mut answer = engine.answer()?;
+    answer.stats.ms = clock.now().since(started).as_secs_f64() * 1_000.0;
+    Ok(answer)
+}
+
+struct Engine<'a> {
+    plan: &'a Plan,
+    parts: &'a [Arc<dyn Part>],
+    control: &'a Control<'a>,
+    pool: &'a Pool,
+    layout: &'a Layout,
+    /// What the walk that decides the answer read, and what the walks after it read.
+    first: Counters,
+    later: Counters,
+}
+
+/// One way to look at the rows: the period, and from which end.
+struct Look {
+    from: Timestamp,
+    to: Timestamp,
+    filter: Option<Expr>,
+    keys: Vec<Key>,
+}
+
+/// The groups that stay, and their figures if the first walk gave them.
+struct Ranking {
+    groups: Vec<Ranked>,
+    /// Sums over all groups; none when only the ranking is known.
+    totals: Option<Vec<u64>>,
+    /// True when groups were cut off.
+    cut: bool,
+}
+
+impl<'a> Engine<'a> {
+    fn answer(&self) -> Result<Answer, QueryError> {
+        let plan = self.plan;
+        let figures: Vec<Figure> = plan.measures.iter().map(|measure| measure.figure).collect();
+        let current = self.look();
+        let additive = figures.iter().all(|figure| figure.is_additive());
+        let mut tiers = Vec::new();
+        let mut ranking = None;
+        if !plan.keys.is_empty() {
+            let whole = additive && plan.bucket.is_none();
+            let ranked_by = figures.get(plan.order_by).copied().unwrap_or(Figure::Count);
+            let (first, by) =
+                if whole { (figures.clone(), plan.order_by) } else { (vec![ranked_by], 0) };
+            ranking = Some(self.rank(&current, &first, by, whole, &mut tiers)?);
+        }
+        let groups = ranking.as_ref().map_or(0, |ranking| ranking.groups.len());
+        if groups.saturating_mul(plan.buckets()) > self.control.limits.rows {
+            return Err(QueryError::Rows { limit: self.control.limits.rows });
+        }
+        let distinct = distinct_layouts(&figures, plan.table);
+        let mut views = Vec::new();
+        match ranking.as_ref().filter(|ranking| ranking.totals.is_some()) {
+            Some(ranking) => views.push(self.summed(ranking, &figures)),
+            None => {
+                let counters = if ranking.is_some() { &self.later } else { &self.first };
+                let states =
+                    self.add_up(&current, &figures, &distinct, &ranking, counters, &mut tiers)?;
+                views.push(View::new(ViewKind::Current, states));
+            }
+        }
+        for (kind, look) in self.other_looks() {
+            let mut unused = Vec::new();
+            let states =
+                self.add_up(&look, &figures, &distinct, &ranking, &self.later, &mut unused)?;
+            views.push(View::new(kind, states));
+        }
+        let keys: Vec<_> = match ranking {
+            Some(ranking) => ranking.groups.into_iter().map(|group| group.values).collect(),
+            None => Vec::new(),
+        };
+        Ok(Answer { stats: self.stats(&tiers), ..assemble(plan, &keys, &views) })
+    }
+
+    fn look(&self) -> Look {
+        let plan = self.plan;
+        let (filter, keys) = (plan.filter.clone(), plan.keys.clone());
+        Look { from: plan.from, to: plan.to, filter, keys }
+    }
+
+    fn other_looks(&self) -> Vec<(ViewKind, Look)> {
+        let plan = self.plan;
+        let mut looks = Vec::new();
+        if let Some(back) = plan.compare {
+            let shift = |time: Timestamp| Timestamp(time.0.saturating_sub(back));
+            let look = Look { from: shift(plan.from), to: shift(plan.to), ..self.look() };
+            looks.push((ViewKind::Previous, look));
+        }
+        if plan.both {
+            let filter = plan.filter.as_ref().map(|expr| mirror_expr(plan.table, expr));
+            let keys = plan.keys.iter().map(|key| {
+                let other = plan.table.def(mirror(plan.table, key.def.id));
+                Key { def: other.unwrap_or(key.def), ..key.clone() }
+            });
+            let keys = keys.collect();
+            looks.push((ViewKind::Reverse, Look { filter, keys, ..self.look() }));
+        }
+        looks
+    }
+
+    /// Walks the rows that `look` sees, with the scans that fit `figures`.
+    fn walk<S: scan::Sink>(
+        &self,
+        look: &Look,
+        figures: &[Figure],
+        counters: &Counters,
+        tiers: &mut Vec<Tier>,
+        make: &(dyn Fn() -> S + Sync),
+    ) -> Result<Vec<S>, QueryError> {
+        let plan = self.plan;
+        let mut columns: Vec<ColumnId> = look.keys.iter().map(|key| key.def.id).collect();
+        if let Some(expr) = &look.filter {
+            columns.extend(Filter::of(plan.table, expr.clone()).columns());
+        }
+        let (scans, used) = choose(
+            self.parts,
+            &Needs {
+                table: plan.table,
+                time: plan.time,
+                from: look.from,
+                to: look.to,
+                bucket: plan.bucket,
+                columns: &columns,
+                figures,
+            },
+        );
+        if tiers.is_empty() {
+            *tiers = used;
+        }
+        let scaled = figures.iter().any(|figure| matches!(figure, Figure::Sum(_, true)));
+        let wanted = Wanted {
+            table: plan.table,
+            time: plan.time,
+            filter: look.filter.as_ref(),
+            rates: scaled,
+        };
+        scan::run(&scans, &wanted, self.control, counters, make)
+    }
+
+    /// Finds the groups that stay.
+    fn rank(
+        &self,
+        look: &Look,
+        figures: &[Figure],
+        by: usize,
+        whole: bool,
+        tiers: &mut Vec<Tier>,
+    ) -> Result<Ranking, QueryError> {
+        let limit = self.plan.limit;
+        let rows_max = self.control.limits.rows;
+        let mut top = Top::new(limit.unwrap_or(rows_max), self.layout, self.pool);
+        let ascending = self.plan.order == Order::Asc;
+        let mut cut = false;
+        let mut totals = vec![0u64; figures.len()];
+        if figures.iter().all(|figure| figure.is_additive()) {
+            let hasher = DefaultHashBuilder::default();
+            let make = || Sums::new(self.layout, self.pool, figures, hasher.clone());
+            let sinks = self.walk(look, figures, &self.first, tiers, &make)?;
+            drain(sinks, &mut |key, sums| {
+                let rank = sums.get(by).copied().unwrap_or(0);
+                let badness = if ascending { rank } else { u64::MAX - rank };
+                cut |= !top.offer(badness.into(), key, sums);
+                totals.iter_mut().zip(sums).for_each(|(t, sum)| *t = t.saturating_add(*sum));
+                Ok(())
+            })?;
+        } else {
+            let distinct = distinct_layouts(figures, self.plan.table);
+            let buckets = Buckets { first: 0, width: None, count: 1 };
+            let states = self.states(look, figures, &distinct, &self.first, tiers, &|| {
+                (Groups::Found(HashMap::default()), buckets)
+            })?;
+            let Groups::Found(ids) = &states.groups else { return Err(QueryError::Cancelled) };
+            for (key, slot) in ids {
+                let figure = states.figures.get(by);
+                let badness = figure.map_or(0, |f| f.badness(*slot as usize, ascending));
+                cut |= !top.offer(badness, *key, &[]);
+            }
+        }
+        if limit.is_none() && cut {
+            return Err(QueryError::Rows { limit: rows_max });
+        }
+        let groups = top.into_ranked();
+        Ok(Ranking { groups, totals: whole.then_some(totals), cut })
+    }
+
+    /// Adds up the figures of the groups that stay, and of all others in one.
+    fn add_up<'s>(
+        &'s self,
+        look: &Look,
+        figures: &'s [Figure],
+        distinct: &'s [Option<Layout>],
+        ranking: &Option<Ranking>,
+        counters: &Counters,
+        tiers: &mut Vec<Tier>,
+    ) -> Result<Added<'s>, QueryError> {
+        let plan = self.plan;
+        let ids: HashMap<u128, u32> = match ranking {
+            Some(ranking) => {
+                let keys = ranking.groups.iter().map(|group| group.key);
+                keys.zip(0..).collect()
+            }
+            None => HashMap::default(),
+        };
+        let back = plan.from.0.saturating_sub(look.from.0);
+        let first = plan.first_bucket().saturating_sub(back);
+        let buckets = Buckets { first, width: plan.bucket, count: plan.buckets() };
+        let others = ids.len() as u32;
+        self.states(look, figures, distinct, counters, tiers, &|| {
+            (Groups::Known { ids: ids.clone(), others }, buckets)
+        })
+    }
+
+    fn states<'s>(
+        &'s self,
+        look: &Look,
+        figures: &'s [Figure],
+        distinct: &'s [Option<Layout>],
+        counters: &Counters,
+        tiers: &mut Vec<Tier>,
+        groups: &(dyn Fn() -> (Groups, Buckets) + Sync),
+    ) -> Result<Added<'s>, QueryError> {
+        let layout = Layout::new(&look.keys);
+        let make = || {
+            let (groups, buckets) = groups();
+            States::new(&layout, distinct, self.pool, self.plan.table, figures, groups, buckets)
+        };
+        let sinks = self.walk(look, figures, counters, tiers, &make)?;
+        let mut merged = make();
+        for sink in sinks {
+            merged.merge(sink);
+            self.control.fits(merged.octets().saturating_add(self.pool.octets()))?;
+        }
+        Ok(merged.into_added())
+    }
+
+    /// The view that ranking alone gave.
+    fn summed(&self, ranking: &Ranking, figures: &[Figure]) -> View<'a> {
+        let totals = ranking.totals.as_deref().unwrap_or_default();
+        let mut columns = Vec::new();
+        for (at, (figure, total)) in figures.iter().zip(totals).enumerate() {
+            let sum = |group: &Ranked| group.sums.get(at).copied().unwrap_or(0);
+            let mut sums: Vec<u64> = ranking.groups.iter().map(sum).collect();
+            let kept = sums.iter().fold(0u64, |kept, sum| kept.saturating_add(*sum));
+            sums.push(total.saturating_sub(kept));
+            columns.push(FigureColumn::of_sums(*figure, self.plan.table, self.pool, sums));
+        }
+        let mut rows = vec![1; ranking.groups.len()];
+        rows.push(u64::from(ranking.cut));
+        View { kind: ViewKind::Current, rows, figures: columns }
+    }
+
+    fn stats(&self, tiers: &[Tier]) -> Stats {
+        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let (first, later) = (&self.first, &self.later);
+        Stats {
+            tier: label(tiers),
+            from: self.plan.from.to_string(),
+            to: self.plan.to.to_string(),
+            segments: self.parts.iter().filter(|part| self.is_in_range(part.as_ref())).count()
+                as u64,
+            blocks: read(&first.blocks) + read(&later.blocks),
+            blocks_pruned: read(&first.pruned) + read(&later.pruned),
+            rows: read(&first.rows) + read(&later.rows),
+            rows_matched: read(&first.matched),
+            rows_rate_unknown: read(&first.rate_unknown),
+            ms: 0.0,
+        }
+    }
+
+    fn is_in_range(&self, part: &dyn Part) -> bool {
+        let head = part.head();
+        let touches = |(first, last)| last >= self.plan.from && first < self.plan.to;
+        head.table == self.plan.table && head.times.is_some_and(touches)
+    }
+}

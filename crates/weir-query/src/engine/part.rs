@@ -1,0 +1,100 @@
+//! What the engine reads: parts of a store, each a run of blocks with dictionaries of its own.
+//! Segments are parts; tests bring parts that lie in memory.
+
+use std::sync::Arc;
+
+use weir_model::{Addr, Code, ColumnId, Table, Timestamp};
+use weir_store::{BlockColumn, Dictionary, ReadError, Segment, Tier, Zone};
+
+use crate::error::QueryError;
+
+/// What is known of a part without reading it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartHead {
+    pub id: u64,
+    pub table: Table,
+    pub tier: Tier,
+    /// True when it will not grow, which for raw rows means that rollups hold them too.
+    pub closed: bool,
+    /// Lowest and highest `received_at`; none when no row has one.
+    pub times: Option<(Timestamp, Timestamp)>,
+}
+
+/// A run of blocks.
+pub(crate) trait Part: Send + Sync {
+    fn head(&self) -> PartHead;
+    fn blocks(&self) -> usize;
+    fn rows(&self, block: usize) -> usize;
+    /// Bounds of a column in a block; none when it is null in every row.
+    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone>;
+    fn names(&self) -> Result<Arc<dyn Names>, QueryError>;
+    /// False when no row has the address in any column.
+    fn may_contain(&self, addr: Addr) -> bool;
+    fn read(&self, block: usize, id: ColumnId) -> Result<BlockColumn, QueryError>;
+}
+
+/// What codes stand for.
+pub(crate) trait Names: Send + Sync {
+    fn addrs(&self) -> &[Addr];
+    fn strings_len(&self) -> usize;
+    fn string(&self, code: Code) -> &[u8];
+}
+
+impl Names for Dictionary {
+    fn addrs(&self) -> &[Addr] {
+        Dictionary::addrs(self)
+    }
+
+    fn strings_len(&self) -> usize {
+        Dictionary::strings_len(self)
+    }
+
+    fn string(&self, code: Code) -> &[u8] {
+        Dictionary::string(self, code)
+    }
+}
+
+fn unreadable(block: usize, error: ReadError) -> QueryError {
+    QueryError::Read { segment: error.segment().0, block, source: Box::new(error) }
+}
+
+impl Part for Segment {
+    fn head(&self) -> PartHead {
+        let info = self.info();
+        PartHead {
+            id: info.head.id.0,
+            table: info.head.table,
+            tier: info.head.tier,
+            closed: info.closed,
+            times: info.first_received_at.zip(info.last_received_at),
+        }
+    }
+
+    fn blocks(&self) -> usize {
+        self.block_count()
+    }
+
+    fn rows(&self, block: usize) -> usize {
+        self.block_info(block).map_or(0, |info| info.rows())
+    }
+
+    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone> {
+        self.block_info(block)?.zone(id)
+    }
+
+    fn names(&self) -> Result<Arc<dyn Names>, QueryError> {
+        let dictionary = self.dictionary().map_err(|error| unreadable(0, error))?;
+        Ok(dictionary)
+    }
+
+    fn may_contain(&self, addr: Addr) -> bool {
+        self.may_contain_addr(addr)
+    }
+
+    fn read(&self, block: usize, id: ColumnId) -> Result<BlockColumn, QueryError> {
+        let data = Segment::read(self, block, &[id]).map_err(|error| unreadable(block, error))?;
+        let mut columns = data.into_columns();
+        let found = columns.iter().position(|(column, _)| *column == id);
+        Ok(found.map(|at| columns.swap_remove(at).1).unwrap_or_default())
+    }
+}

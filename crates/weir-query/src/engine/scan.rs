@@ -1,0 +1,288 @@
+//! The walk over blocks: which are read, which rows are kept, who gets them. Threads take blocks
+//! one at a time; each has a sink of its own, so nothing is shared while rows are added up.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use weir_model::{Clock, ColumnId, Scalar, Table, Timestamp};
+
+use super::binding::{Binding, rate_unknown};
+use super::block::Block;
+use super::mask::Selection;
+use super::part::{Names, Part};
+use super::predicate::{Node, Verdict, compile, shifted};
+use crate::error::QueryError;
+use crate::filter::Expr;
+use crate::limits::{Cancel, QueryLimits};
+
+/// A part, the span of time that is wanted of it, and how to read it.
+pub(crate) struct Scan {
+    pub part: Arc<dyn Part>,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub binding: Binding,
+}
+
+/// What rows are wanted of every part.
+pub(crate) struct Wanted<'a> {
+    pub table: Table,
+    pub time: ColumnId,
+    pub filter: Option<&'a Expr>,
+    /// Whether to count rows without a sampling rate.
+    pub rates: bool,
+}
+
+/// Where kept rows go.
+pub(crate) trait Sink: Send {
+    /// Rows of another part follow.
+    fn next_part(&mut self);
+    /// Takes the kept rows of a block; returns the octets it holds now.
+    fn take(
+        &mut self,
+        from: &Source<'_>,
+        block: &mut Block<'_>,
+        kept: &Selection,
+    ) -> Result<usize, QueryError>;
+}
+
+/// What a sink needs to know of the part.
+pub(crate) struct Source<'a> {
+    pub names: &'a dyn Names,
+    pub binding: Binding,
+    /// Column of the part that buckets go by.
+    pub time: ColumnId,
+}
+
+/// What stops a query.
+pub(crate) struct Control<'a> {
+    pub limits: &'a QueryLimits,
+    pub cancel: &'a Cancel,
+    pub clock: &'a dyn Clock,
+    pub started: Timestamp,
+}
+
+impl Control<'_> {
+    /// Why to stop now, if there is a reason.
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.cancel.is_cancelled() {
+            return Err(QueryError::Cancelled);
+        }
+        if self.clock.now().since(self.started) > self.limits.time {
+            return Err(QueryError::Time { limit: self.limits.time });
+        }
+        Ok(())
+    }
+
+    /// Refuses when `octets` are too many.
+    pub fn fits(&self, octets: usize) -> Result<(), QueryError> {
+        if octets <= self.limits.memory {
+            return Ok(());
+        }
+        Err(QueryError::Memory {
+            what: "groups and different values",
+            limit: self.limits.memory,
+            remedy: "narrow the range or the filter, group by fewer columns or prefixes, \
+                     or ask for distinct~ instead of distinct",
+        })
+    }
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub blocks: AtomicU64,
+    pub pruned: AtomicU64,
+    pub rows: AtomicU64,
+    pub matched: AtomicU64,
+    pub rate_unknown: AtomicU64,
+}
+
+/// A filter compiled for a part.
+struct Compiled {
+    node: Node,
+    names: Arc<dyn Names>,
+}
+
+struct Work<'a> {
+    scan: &'a Scan,
+    compiled: Mutex<Option<Arc<Compiled>>>,
+}
+
+impl Work<'_> {
+    fn compiled(&self, wanted: &Wanted<'_>) -> Result<Arc<Compiled>, QueryError> {
+        let mut slot = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = slot.as_ref() {
+            return Ok(compiled.clone());
+        }
+        let part = self.scan.part.as_ref();
+        let names = part.names()?;
+        let binding = self.scan.binding;
+        let filter = match wanted.filter {
+            Some(expr) => compile(expr, wanted.table, part, &|id| binding.column(id))?,
+            None => Node::Const(true),
+        };
+        let compiled = Arc::new(Compiled { node: limited(filter, self.scan, wanted), names });
+        *slot = Some(compiled.clone());
+        Ok(compiled)
+    }
+}
+
+/// `filter` within the scan's span of time and cube.
+fn limited(filter: Node, scan: &Scan, wanted: &Wanted<'_>) -> Node {
+    if filter == Node::Const(false) {
+        return filter;
+    }
+    let time = scan.binding.column(wanted.time);
+    let mut parts = Vec::new();
+    if let Binding::Cube(cube) = scan.binding {
+        let cube = u64::from(cube.number());
+        parts.push(Node::Ranges(weir_model::columns::rollups::CUBE, false, vec![(cube, cube)]));
+    }
+    if scan.from.0 > i64::MIN || scan.to.0 < i64::MAX {
+        let span = (shifted(scan.from.0), shifted(scan.to.0.saturating_sub(1)));
+        parts.push(Node::Ranges(time, false, vec![span]));
+    }
+    parts.push(filter);
+    Node::And(parts)
+}
+
+/// Walks `scans` with as many sinks of `make` as there are threads, and gives them back.
+pub(crate) fn run<S: Sink>(
+    scans: &[Scan],
+    wanted: &Wanted<'_>,
+    control: &Control<'_>,
+    counters: &Counters,
+    make: &(dyn Fn() -> S + Sync),
+) -> Result<Vec<S>, QueryError> {
+    let works: Vec<Work<'_>> =
+        scans.iter().map(|scan| Work { scan, compiled: Mutex::new(None) }).collect();
+    let mut blocks = Vec::new();
+    for (at, work) in works.iter().enumerate() {
+        blocks.extend((0..work.scan.part.blocks()).map(|block| (at, block)));
+    }
+    let walk = Walk {
+        works: &works,
+        blocks: &blocks,
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+        held: AtomicUsize::new(0),
+        wanted,
+        control,
+        counters,
+    };
+    let threads = control.limits.threads.clamp(1, blocks.len().max(1));
+    if threads == 1 {
+        return Ok(vec![walk.worker(make())?]);
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| walk.worker(make()))).collect();
+        let results: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        // Why: the first real error, not the silent stop of the others.
+        results.into_iter().map(|result| result.unwrap_or(Err(QueryError::Cancelled))).collect()
+    })
+}
+
+struct Walk<'a> {
+    works: &'a [Work<'a>],
+    blocks: &'a [(usize, usize)],
+    next: AtomicUsize,
+    stop: AtomicBool,
+    held: AtomicUsize,
+    wanted: &'a Wanted<'a>,
+    control: &'a Control<'a>,
+    counters: &'a Counters,
+}
+
+impl Walk<'_> {
+    /// Takes blocks until there are none. A worker that fails stops the others, which then end
+    /// without an error of their own.
+    fn worker<S: Sink>(&self, mut sink: S) -> Result<S, QueryError> {
+        let (mut part, mut held) = (usize::MAX, 0);
+        while let Some((at, block)) = self.blocks.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            if *at != part {
+                part = *at;
+                sink.next_part();
+            }
+            let Some(work) = self.works.get(part) else { break };
+            let result = self.block(work, *block, &mut sink, &mut held);
+            if let Err(error) = result {
+                self.stop.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(sink)
+    }
+
+    fn block<S: Sink>(
+        &self,
+        work: &Work<'_>,
+        index: usize,
+        sink: &mut S,
+        held: &mut usize,
+    ) -> Result<(), QueryError> {
+        self.control.check()?;
+        let part = work.scan.part.as_ref();
+        let compiled = work.compiled(self.wanted)?;
+        let zone = |id: ColumnId| part.zone(index, id);
+        let verdict = match compiled.node {
+            Node::Const(false) => Verdict::None,
+            ref node => node.prune(&zone),
+        };
+        if verdict == Verdict::None {
+            self.counters.pruned.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        let mut block = Block::new(part, index);
+        let kept = match verdict {
+            Verdict::All => Selection::All(block.rows),
+            _ => compiled.node.eval_pruned(&mut block, &zone)?.selection(),
+        };
+        self.count(&mut block, &kept, work.scan.binding)?;
+        if kept.len() == 0 {
+            return Ok(());
+        }
+        let binding = work.scan.binding;
+        let time = binding.column(self.wanted.time);
+        let source = Source { names: compiled.names.as_ref(), binding, time };
+        let now_held = sink.take(&source, &mut block, &kept)?;
+        // Adds the difference modulo the word: what shrinks is subtracted.
+        let before = self.held.fetch_add(now_held.wrapping_sub(*held), Ordering::Relaxed);
+        let total = before.wrapping_add(now_held.wrapping_sub(*held));
+        *held = now_held;
+        self.control.fits(total)
+    }
+
+    fn count(
+        &self,
+        block: &mut Block<'_>,
+        kept: &Selection,
+        binding: Binding,
+    ) -> Result<(), QueryError> {
+        let counters = self.counters;
+        counters.blocks.fetch_add(1, Ordering::Relaxed);
+        counters.rows.fetch_add(block.rows as u64, Ordering::Relaxed);
+        counters.matched.fetch_add(kept.len() as u64, Ordering::Relaxed);
+        if self.wanted.rates && binding == Binding::Raw(Table::Flows) && kept.len() > 0 {
+            let unknown = rate_unknown(block, kept)?;
+            counters.rate_unknown.fetch_add(unknown, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Time of each kept row in column `time`; rows without are left as none.
+pub(crate) fn times(
+    block: &mut Block<'_>,
+    time: ColumnId,
+    kept: &Selection,
+) -> Result<Vec<Option<i64>>, QueryError> {
+    let column = block.column(time)?;
+    let time = |row| match column.get(row) {
+        Some(Scalar::I64(time)) => Some(time),
+        _ => None,
+    };
+    Ok(kept.rows().map(time).collect())
+}

@@ -1,0 +1,62 @@
+//! The other end's view: source and destination, in and out exchanged.
+
+use weir_model::{ColumnId, Table};
+
+use crate::filter::{Expr, Field};
+
+const SIDES: [(&str, &str); 3] = [("src_", "dst_"), ("in_", "out_"), ("ingress_", "egress_")];
+
+/// The column that holds for the other end what `id` holds for this one; `id` itself where the
+/// two ends share it.
+pub(crate) fn mirror(table: Table, id: ColumnId) -> ColumnId {
+    let Some(def) = table.def(id) else { return id };
+    let swapped = SIDES.iter().find_map(|(one, other)| {
+        let (from, to) = match def.name.contains(one) {
+            true => (one, other),
+            false => (other, one),
+        };
+        let at = def
+            .name
+            .find(from)
+            .filter(|at| *at == 0 || def.name.ends_with("addr") || def.name.ends_with("port"))?;
+        let (head, tail) = def.name.split_at_checked(at)?;
+        let name = format!("{head}{to}{}", tail.strip_prefix(from)?);
+        table.find(&name).filter(|other| other.ty == def.ty)
+    });
+    swapped.map_or(id, |other| other.id)
+}
+
+/// The filter as the other end says it.
+pub(crate) fn mirror_expr(table: Table, expr: &Expr) -> Expr {
+    let all = |parts: &[Expr]| parts.iter().map(|part| mirror_expr(table, part)).collect();
+    match expr {
+        Expr::And(parts) => Expr::And(all(parts)),
+        Expr::Or(parts) => Expr::Or(all(parts)),
+        Expr::Not(inner) => Expr::Not(Box::new(mirror_expr(table, inner))),
+        Expr::Test(Field::Column(id), test) => {
+            Expr::Test(Field::Column(mirror(table, *id)), test.clone())
+        }
+        Expr::Test(field, test) => Expr::Test(*field, test.clone()),
+        Expr::Columns(left, operator, right) => {
+            Expr::Columns(mirror(table, *left), *operator, mirror(table, *right))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_model::columns::flows;
+
+    #[test]
+    fn ends_are_exchanged_and_exchanged_back() {
+        let flip = |id| mirror(Table::Flows, id);
+        assert_eq!(flip(flows::SRC_ADDR), flows::DST_ADDR);
+        assert_eq!(flip(flows::OUT_IF), flows::IN_IF);
+        assert_eq!(flip(flows::POST_NAT_SRC_PORT), flows::POST_NAT_DST_PORT);
+        assert_eq!(flip(flows::PROTO), flows::PROTO);
+        for def in Table::Flows.columns() {
+            assert_eq!(flip(flip(def.id)), def.id, "{}", def.name);
+        }
+    }
+}
