@@ -92,7 +92,7 @@ pub fn run(options: &Options) -> Result<()> {
         Some(dir) => {
             let mut policy = StorePolicy::new(dir);
             policy.compaction.core_share = 1.0;
-            let (store, _) = Store::open(policy, clock.clone(), Arc::new(DiskFiles::default()))?;
+            let (store, _) = Store::open(policy, clock.clone(), Arc::new(DiskFiles))?;
             Some(store)
         }
         None => None,

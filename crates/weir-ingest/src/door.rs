@@ -68,12 +68,7 @@ impl Door {
             self.refuse(exporter, octets.len(), Reason::NotAllowed, arrivals);
             return None;
         }
-        let mut collector = lock(&self.shards[self.shard(exporter)]);
-        let parked = collector.parked_sets();
-        let admitted = collector.admit(octets, &received);
-        // Sets that were put aside, less those set free: they are open too, but not in this entry.
-        let newly_parked = collector.parked_sets() as i64 - parked as i64;
-        drop(collector);
+        let admitted = lock(&self.shards[self.shard(exporter)]).admit(octets, &received);
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
@@ -93,13 +88,13 @@ impl Door {
             arrivals.messages.kept += 1;
             return None;
         }
-        let open_sets = u64::try_from(admitted.tally.sets_open() - newly_parked).unwrap_or(0);
+        let released: u64 = admitted.released.iter().map(|released| released.work.sets()).sum();
         Some(Entry {
+            open_sets: admitted.work.sets() + released,
             work: admitted.work,
             received,
             start,
             len: octets.len(),
-            open_sets,
             released: admitted.released,
         })
     }

@@ -57,7 +57,7 @@ pub struct TableBooks {
     /// Rows that the sink took.
     pub kept: u64,
     /// Rows that the sink lost, by [`SinkLoss`].
-    pub lost: [u64; 4],
+    pub lost: [u64; SinkLoss::COUNT],
 }
 
 /// All books at one moment.
@@ -211,6 +211,6 @@ mod tests {
         assert_eq!(books.records.dropped_by(Reason::Wire(DropReason::RecordQuota)), 4);
         assert_eq!(books.sink_lost(SinkLoss::DiskFull), 2);
         assert_eq!(books.records.in_flight(), 0);
-        assert_eq!(books.options, TableBooks { decoded: 2, kept: 0, lost: [2, 0, 0, 0] });
+        assert_eq!(books.options, TableBooks { decoded: 2, kept: 0, lost: [2, 0, 0, 0, 0] });
     }
 }

@@ -15,12 +15,24 @@ pub enum SinkLoss {
     Closed,
     /// The sink found the rows at fault.
     Refused,
+    /// The sink's code failed.
+    Panicked,
+}
+
+impl SinkLoss {
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
 }
 
 impl Label for SinkLoss {
     const NAME: &'static str = "reason";
-    const ALL: &'static [SinkLoss] =
-        &[SinkLoss::DiskFull, SinkLoss::Io, SinkLoss::Closed, SinkLoss::Refused];
+    const ALL: &'static [SinkLoss] = &[
+        SinkLoss::DiskFull,
+        SinkLoss::Io,
+        SinkLoss::Closed,
+        SinkLoss::Refused,
+        SinkLoss::Panicked,
+    ];
 
     fn index(self) -> usize {
         self as usize
@@ -32,6 +44,7 @@ impl Label for SinkLoss {
             SinkLoss::Io => "io",
             SinkLoss::Closed => "closed",
             SinkLoss::Refused => "refused",
+            SinkLoss::Panicked => "panicked",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the flush time. Invariant: a message is settled in the books when it is decoded, a row when the
 //! sink has seen it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::chunk::{Chunk, Entry};
 use crate::ledger::rows_of;
 use crate::queue::Popped;
 use crate::shared::Shared;
-use crate::sink::Sink;
+use crate::sink::{Sink, SinkLoss, Verdict};
 
 /// One decode thread.
 pub(crate) struct Worker {
@@ -90,8 +91,19 @@ impl Worker {
         self.shared.door.ledger.books().count(&std::mem::take(&mut gathered.tally));
         gathered.output.seal();
         let rows = rows_of(&gathered.output);
-        let verdict = self.sink.accept(&mut gathered.output);
+        let verdict = self.accept(&mut gathered.output);
         self.shared.door.ledger.books().settle(rows, verdict);
         gathered.output.clear();
+    }
+
+    /// A sink that panics loses its rows, not the thread that decodes for everyone.
+    fn accept(&self, output: &mut Output) -> Verdict {
+        let accepted = catch_unwind(AssertUnwindSafe(|| self.sink.accept(output)));
+        accepted.unwrap_or_else(|_| {
+            tracing::error!(sink = self.sink.name(), "sink panicked, its rows are lost");
+            // Whatever half of them it had taken out is not looked at again.
+            *output = Output::new();
+            Verdict::lost(SinkLoss::Panicked)
+        })
     }
 }

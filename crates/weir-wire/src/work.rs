@@ -70,6 +70,14 @@ impl Work {
         }
     }
 
+    /// Data Sets that decoding will settle; 0 for sFlow, whose samples only decoding counts.
+    pub fn sets(&self) -> u64 {
+        match &self.job {
+            Job::Samples(_) => 0,
+            Job::Records { sets, .. } => sets.iter().count() as u64,
+        }
+    }
+
     /// Flow and options records that decoding will add, at most; for sFlow, the samples claimed.
     pub fn records_max(&self) -> usize {
         match &self.job {

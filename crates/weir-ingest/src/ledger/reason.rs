@@ -22,7 +22,7 @@ pub enum Reason {
 
 const OWN: usize = 3;
 const WIRE: usize = DropReason::ALL.len();
-const SINK: usize = 4;
+const SINK: usize = SinkLoss::COUNT;
 
 const fn all() -> [Reason; OWN + WIRE + SINK] {
     let mut all = [Reason::NotAllowed; OWN + WIRE + SINK];
@@ -33,10 +33,11 @@ const fn all() -> [Reason; OWN + WIRE + SINK] {
         all[OWN + i] = Reason::Wire(DropReason::ALL[i]);
         i += 1;
     }
-    all[OWN + WIRE] = Reason::Sink(SinkLoss::DiskFull);
-    all[OWN + WIRE + 1] = Reason::Sink(SinkLoss::Io);
-    all[OWN + WIRE + 2] = Reason::Sink(SinkLoss::Closed);
-    all[OWN + WIRE + 3] = Reason::Sink(SinkLoss::Refused);
+    let mut i = 0;
+    while i < SINK {
+        all[OWN + WIRE + i] = Reason::Sink(<SinkLoss as Label>::ALL[i]);
+        i += 1;
+    }
     all
 }
 
@@ -69,6 +70,7 @@ impl Reason {
             Reason::Sink(SinkLoss::Io) => "sink_io",
             Reason::Sink(SinkLoss::Closed) => "sink_closed",
             Reason::Sink(SinkLoss::Refused) => "sink_refused",
+            Reason::Sink(SinkLoss::Panicked) => "sink_panicked",
         }
     }
 
