@@ -1,0 +1,8 @@
+//! One module per group of paths. Each turns a request into a call and the result into an answer.
+
+pub mod collecting;
+pub mod filter;
+pub mod pages;
+pub mod query;
+pub mod schema;
+pub mod tail;

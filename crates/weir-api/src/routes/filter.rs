@@ -1,0 +1,135 @@
+//! `/api/v1/filter/parse` and `/api/v1/filter/complete`: the filter language lives on the server,
+//! so that no client has a grammar of its own.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use weir_model::{ColumnId, Table};
+use weir_query::filter::{ValueSource, tokens};
+use weir_query::{AnswerValue, Cancel, Query, QueryLimits};
+
+use super::query::{Pairs, from_pairs, number, parse_filter};
+use crate::app::App;
+use crate::problem::{Kind, Problem};
+use crate::respond;
+
+/// Longest that looking for values may take.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Values that are looked through for those that fit.
+const CANDIDATES: usize = 1_000;
+
+/// What is asked about a filter text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    #[serde(default)]
+    filter: String,
+    #[serde(default)]
+    table: Option<String>,
+    /// Where the cursor stands, in characters; the end of the text if not given.
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+/// Finds the table a request names; flows if it names none.
+pub fn table(name: Option<&str>) -> Result<Table, Problem> {
+    let asked = name.unwrap_or("flows");
+    let known = [Table::Flows, Table::Counters, Table::Options];
+    known.into_iter().find(|table| table.name() == asked).ok_or_else(|| {
+        Problem::new(Kind::BadRequest, format!("there is no table `{asked}`"))
+            .field("table")
+            .remedy("the tables are flows, counters and options")
+    })
+}
+
+/// `GET /api/v1/filter/parse`: the filter in its own words with its parts, or what is wrong.
+pub async fn parse(pairs: Pairs) -> Result<Response, Problem> {
+    let about: About = from_pairs(pairs.0)?;
+    let table = table(about.table.as_deref())?;
+    let text = about.filter.as_str();
+    let filter = parse_filter(text, table)?;
+    let tokens: Vec<Value> = tokens(text, table)
+        .iter()
+        .map(|token| {
+            let (offset, length) = characters(text, token.offset, token.length);
+            json!({ "offset": offset, "length": length, "kind": token.kind })
+        })
+        .collect();
+    Ok(respond::json(&json!({ "formatted": filter.format(), "tokens": tokens })))
+}
+
+/// `GET /api/v1/filter/complete`: what can stand at the cursor, with values that occur.
+pub async fn complete(State(app): State<App>, pairs: Pairs) -> Result<Response, Problem> {
+    let about: About = from_pairs(pairs.0)?;
+    let cursor = match &about.cursor {
+        Some(text) => number("cursor", text)?,
+        None => usize::MAX,
+    };
+    let table = table(about.table.as_deref())?;
+    let permit = app.query_permit().await;
+    let completed = tokio::task::spawn_blocking(move || {
+        let text = about.filter.as_str();
+        let octets = text.char_indices().nth(cursor).map_or(text.len(), |(at, _)| at);
+        let found = weir_query::filter::complete(text, octets, table, &Occurring(&app));
+        drop(permit);
+        let (offset, length) = characters(text, found.offset, found.length);
+        json!({ "offset": offset, "length": length, "items": found.items })
+    });
+    match completed.await {
+        Ok(document) => Ok(respond::json(&document)),
+        Err(error) => Err(Problem::new(Kind::Internal, error.to_string())),
+    }
+}
+
+/// A place in `text`, given in octets, in characters.
+pub fn characters(text: &str, offset: usize, length: usize) -> (usize, usize) {
+    let count = |range: std::ops::Range<usize>| text.get(range).map(|part| part.chars().count());
+    let end = offset.saturating_add(length);
+    (count(0..offset).unwrap_or(offset), count(offset..end).unwrap_or(length))
+}
+
+/// Values that occurred in the last hour, most records first.
+struct Occurring<'a>(&'a App);
+
+impl ValueSource for Occurring<'_> {
+    fn top_values(
+        &self,
+        table: Table,
+        column: ColumnId,
+        prefix: &str,
+        limit: usize,
+    ) -> Vec<String> {
+        let Some(def) = table.def(column) else { return Vec::new() };
+        let query = Query {
+            table: table.name().to_owned(),
+            group_by: vec![def.name.to_owned()],
+            measures: vec!["flows".to_owned()],
+            // Limit: A proposal is worth a tenth of a second and no more.
+            limit: Some(CANDIDATES),
+            ..Query::default()
+        };
+        let limits = QueryLimits { time: PATIENCE, ..self.0.limits().clone() };
+        let snapshot = self.0.store().snapshot();
+        let clock = self.0.clock();
+        let Ok(answer) = weir_query::run(&snapshot, &query, &limits, &Cancel::new(), clock) else {
+            return Vec::new();
+        };
+        let values = answer.columns.first().map(|column| column.values.as_slice());
+        let texts = values.unwrap_or_default().iter().filter_map(text_of);
+        texts.filter(|text| text.starts_with(prefix)).take(limit).collect()
+    }
+}
+
+fn text_of(value: &AnswerValue) -> Option<String> {
+    match value {
+        AnswerValue::Text(text) if !text.is_empty() => Some(text.clone()),
+        AnswerValue::Addr(addr) => Some(addr.to_string()),
+        AnswerValue::Mac(mac) => Some(mac.to_string()),
+        AnswerValue::U64(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

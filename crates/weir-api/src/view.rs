@@ -1,0 +1,142 @@
+//! What the API tells of ingest: plain documents, filled by the binary from ingest's own status,
+//! so that the documents stay when ingest changes.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use weir_model::{Addr, Timestamp};
+
+fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// One account of the ledger: `received = kept + in_flight + Σ dropped`, exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct AccountView {
+    /// What arrived.
+    pub received: u64,
+    /// What reached its end.
+    pub kept: u64,
+    /// What is on its way.
+    pub in_flight: u64,
+    /// What was lost, by reason; reasons that never happened are left out.
+    pub dropped: BTreeMap<&'static str, u64>,
+}
+
+impl AccountView {
+    /// True when the account balances.
+    pub fn balances(&self) -> bool {
+        let dropped: u64 = self.dropped.values().sum();
+        self.received == self.kept + self.in_flight + dropped
+    }
+}
+
+/// The ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct LedgerView {
+    /// Datagrams, and messages of connections.
+    pub messages: AccountView,
+    /// Sets of NetFlow v9 and IPFIX, samples of sFlow, messages of v5 and v7.
+    pub sets: AccountView,
+    /// Records.
+    pub records: AccountView,
+}
+
+/// One exporter and observation domain.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExporterView {
+    /// Address.
+    #[serde(serialize_with = "as_text")]
+    pub addr: Addr,
+    /// Protocol.
+    pub protocol: &'static str,
+    /// Observation domain.
+    pub domain: u32,
+    /// First message.
+    #[serde(serialize_with = "as_text")]
+    pub first_seen: Timestamp,
+    /// Last message.
+    #[serde(serialize_with = "as_text")]
+    pub last_seen: Timestamp,
+    /// Messages so far.
+    pub messages: u64,
+    /// Records so far.
+    pub records: u64,
+    /// Octets of messages so far.
+    pub octets: u64,
+    /// Templates known at the moment.
+    pub templates: usize,
+    /// Sets that wait for their template.
+    pub parked_sets: usize,
+    /// Names of interfaces, VRFs and applications known.
+    pub names: usize,
+    /// Sampling rates known.
+    pub sampling: Vec<SamplingView>,
+    /// Sequence account.
+    pub sequence: SequenceView,
+    /// The exporter's clock minus ours, in milliseconds.
+    pub clock_skew_ms: i64,
+    /// Sets and messages lost, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+}
+
+/// One sampling rate: 1 packet in `rate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SamplingView {
+    /// Sampler, if the rate belongs to one.
+    pub sampler: Option<u64>,
+    /// The rate.
+    pub rate: u32,
+}
+
+/// What the sequence numbers tell of losses before Weir, in the protocol's own unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct SequenceView {
+    /// Units missing so far.
+    pub missing: u64,
+    /// Times that units went missing.
+    pub gaps: u64,
+    /// Messages that came late.
+    pub reordered: u64,
+    /// Messages that came twice.
+    pub duplicates: u64,
+    /// Times the exporter began anew.
+    pub restarts: u64,
+}
+
+/// One socket that receives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SocketView {
+    /// `udp` or `tcp`.
+    pub transport: &'static str,
+    /// Local address.
+    pub address: String,
+    /// Receive buffer that the kernel granted.
+    pub buffer_octets: u64,
+    /// Datagrams that the kernel dropped because the buffer was full.
+    pub kernel_dropped: u64,
+}
+
+/// The queue between receiving and decoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct QueueView {
+    /// Octets that wait.
+    pub octets: u64,
+    /// Octets that may wait.
+    pub octets_max: u64,
+}
+
+/// What ingest is doing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Collecting {
+    /// Exporters, any order.
+    pub exporters: Vec<ExporterView>,
+    /// The ledger.
+    pub ledger: LedgerView,
+    /// Sockets.
+    pub sockets: Vec<SocketView>,
+    /// The queue.
+    pub queue: QueueView,
+    /// Open TCP connections.
+    pub connections: usize,
+}

@@ -1,0 +1,185 @@
+//! Configuration: one list of keys with their defaults and documentation, filled in layers
+//! (defaults, one TOML file, `WEIR_SECTION__KEY`, `--set section.key=value`, other flags).
+//!
+//! Invariant: a key that is not in the list is an error that names the nearest one, so a
+//! misspelt setting never passes silently. Only the binary reads files and the environment;
+//! components get the policy of their own section from [`policies`].
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub mod keys;
+pub mod layers;
+pub mod policies;
+pub mod words;
+
+use keys::sections;
+use words::{Block, Endpoint, List, Octets, Rate, Span};
+
+pub use layers::{Layers, Problems};
+
+/// The file that is read when it exists and no other is named.
+pub const SYSTEM_FILE: &str = "/etc/weir/weir.toml";
+
+/// Who may ask over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// On loopback anyone whose Host and Origin are local, beyond it only who shows a token.
+    Token,
+    /// Anyone who can reach the port.
+    None,
+}
+
+sections! {
+    /// What is logged, on standard error.
+    log: LogConfig {
+        /// A level (error, warn, info, debug, trace), or levels by module: "warn,weir_ingest=debug".
+        level: String = "\"info\"";
+    }
+
+    /// Where records, templates and token hashes are kept.
+    data: DataConfig {
+        /// The data folder. It is made if it does not exist.
+        folder: PathBuf = "\"./weir-data\"";
+    }
+
+    /// Receiving: NetFlow v5, v7, v9, IPFIX and sFlow v5 on any port.
+    ingest: IngestConfig {
+        /// UDP ports. A port alone listens on all addresses, IPv4 and IPv6.
+        udp: List<Endpoint> = "[2055, 2056, 4739, 6343]";
+        /// TCP ports for IPFIX.
+        tcp: List<Endpoint> = "[4739]";
+        /// Address blocks that may send, as in ["10.0.0.0/8"]; empty allows all.
+        allow: List<Block> = "[]";
+        /// Receive buffer to ask the kernel for, per UDP socket; net.core.rmem_max bounds it.
+        receive_buffer: Octets = "\"16MiB\"";
+        /// Threads that receive; 0 picks one per four cores.
+        receive_threads: usize = "0";
+        /// Threads that decode; 0 picks one per core.
+        decode_threads: usize = "0";
+        /// Datagrams that may wait between receiving and decoding; past it arrivals are dropped
+        /// and counted.
+        queue_max: Octets = "\"64MiB\"";
+        /// Exporters and observation domains that are known at once.
+        exporters_max: usize = "16384";
+        /// Templates of one exporter's session.
+        templates_max: usize = "4096";
+        /// Age at which a UDP template that was not sent again is forgotten.
+        template_lifetime: Span = "\"24h\"";
+        /// Data whose template has not come yet: how much may wait, and for how long.
+        parked_max: Octets = "\"64MiB\"";
+        /// See parked_max.
+        parked_age: Span = "\"30m\"";
+        /// TCP connections at once.
+        connections_max: usize = "256";
+        /// Silence after which a TCP connection is closed.
+        connection_idle: Span = "\"1h\"";
+        /// Sampling rates of exporters that tell none, as in ["10.0.0.0/24=512"].
+        sampling_rates: List<Rate> = "[]";
+        /// Exporters that are Antrea 2.4.0 to 2.6.2, whose counters came in the wrong order.
+        repair_antrea_counters: List<Block> = "[]";
+    }
+
+    /// Keeping records: how soon they are safe, how long they stay.
+    store: StoreConfig {
+        /// Longest time between the arrival of a record and the start of its commit. A power cut
+        /// loses at most this much.
+        commit_interval: Span = "\"200ms\"";
+        /// Octets after which a commit starts at once.
+        commit_octets: Octets = "\"8MiB\"";
+        /// How long flow records are kept; "0" keeps them until octets_max or the disk says no.
+        keep_flows: Span = "\"3d\"";
+        /// How long counter samples are kept.
+        keep_counters: Span = "\"14d\"";
+        /// How long options records are kept.
+        keep_options: Span = "\"14d\"";
+        /// How long sums over a minute are kept.
+        keep_minutes: Span = "\"14d\"";
+        /// How long sums over five minutes are kept.
+        keep_five_minutes: Span = "\"90d\"";
+        /// How long sums over an hour are kept.
+        keep_hours: Span = "\"400d\"";
+        /// Most that the store may take on disk; "0" is no limit. The oldest records go first.
+        octets_max: Octets = "\"0\"";
+        /// What stays free on the disk: below it records are refused and counted.
+        disk_free_min: Octets = "\"512MiB\"";
+        /// Merges small segments into hours, sorted for searches by address.
+        compaction: bool = "true";
+    }
+
+    /// The API, the status page and the metrics.
+    http: HttpConfig {
+        /// Address and port. Beyond loopback every request needs a token.
+        listen: Endpoint = "\"127.0.0.1:8008\"";
+        /// "token", or "none" for closed networks whose scripts send no token.
+        auth: Auth = "\"token\"";
+        /// Names, besides localhost, that the Host header may have on loopback, for instance
+        /// the name of a reverse proxy.
+        allowed_hosts: List<String> = "[]";
+        /// Connections served at once; more wait.
+        connections_max: usize = "256";
+        /// Largest request body.
+        body_max: Octets = "\"1MiB\"";
+        /// Live tails served at once; more are refused.
+        tails_max: usize = "8";
+        /// Records that one live tail sends in a second; the rest are counted as skipped.
+        tail_records_per_second: u32 = "500";
+    }
+
+    /// Limits of one query. Past a limit the query ends with an error that says which.
+    query: QueryConfig {
+        /// Longest run.
+        time_max: Span = "\"30s\"";
+        /// Most memory for groups, distinct values and sorting.
+        memory_max: Octets = "\"256MiB\"";
+        /// Most rows in an answer.
+        rows_max: usize = "100000";
+        /// Queries that run at once; more wait until `time_max` and are then refused.
+        concurrent_max: usize = "4";
+    }
+}
+
+/// The default configuration file, with its documentation as comments.
+pub fn default_file() -> String {
+    let mut text = String::from(
+        "# Weir's configuration: every key with its default. A key that is left out keeps it.\n\
+         # Each can also be set as WEIR_SECTION__KEY or --set section.key=value, in this order.\n",
+    );
+    for section in SECTIONS {
+        text.push('\n');
+        push_comment(&mut text, section.doc);
+        text.push_str(&format!("[{}]\n", section.name));
+        for key in section.keys {
+            let name = key.path.split_once('.').map_or(key.path, |(_, name)| name);
+            push_comment(&mut text, key.doc);
+            text.push_str(&format!("{name} = {}\n", key.default));
+        }
+    }
+    text
+}
+
+fn push_comment(text: &mut String, lines: &[&str]) {
+    for line in lines {
+        text.push_str(&format!("#{line}\n"));
+    }
+}
+
+/// Reads the file layer: `path` if given, else the system's file if there is one.
+pub fn read_file(layers: &mut Layers, path: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    use anyhow::Context;
+    let system = Path::new(SYSTEM_FILE);
+    let path = match path {
+        Some(path) => path,
+        None if system.exists() => system,
+        None => return Ok(None),
+    };
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the configuration file {}", path.display()))?;
+    layers.file(path, &text);
+    Ok(Some(path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;
