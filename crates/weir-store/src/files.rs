@@ -16,6 +16,8 @@ use std::sync::Arc;
 use crate::read::ReadAt;
 
 mod disk;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod late;
 
 pub use disk::DiskFiles;

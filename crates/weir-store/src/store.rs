@@ -41,7 +41,7 @@ use self::core::{Core, Tallies};
 use self::open::Found;
 use self::threads::Threads;
 pub use self::ticket::Ticket;
-use self::ticket::lock;
+pub(crate) use self::ticket::lock;
 
 /// File that is locked while a process writes to the folder.
 const LOCK: &str = "lock";
@@ -199,3 +199,6 @@ fn assemble(
     };
     (core, report)
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,8 @@ pub(crate) struct Closing {
     place: Place,
     shared: Arc<OpenFile>,
     end: u64,
+    /// Its frames were found in the file, not written by this process.
+    found: bool,
     stage: Stage,
 }
 
@@ -41,16 +43,18 @@ enum Stage {
 
 impl Closing {
     pub(crate) fn of(open: Open) -> Closing {
-        Closing::resume(open.place, open.shared, open.end, open.writer)
+        let found = Closing::found(open.place, open.shared, open.end, open.writer);
+        Closing { found: false, ..found }
     }
 
-    pub(crate) fn resume(
+    /// A segment that an earlier process left open.
+    pub(crate) fn found(
         place: Place,
         shared: Arc<OpenFile>,
         end: u64,
         writer: SegmentWriter,
     ) -> Closing {
-        Closing { place, shared, end, stage: Stage::Frames(Box::new(writer)) }
+        Closing { place, shared, end, found: true, stage: Stage::Frames(Box::new(writer)) }
     }
 
     /// Does what is left to do. After an error it can be called again.
@@ -86,6 +90,9 @@ impl Closing {
     ) -> Result<Closed, StoreError> {
         let path = core.path(&self.place);
         let file = self.shared.file.get().ok_or(StoreError::Closed)?;
+        if self.found {
+            write_again(file, self.end).map_err(StoreError::io("write", &path))?;
+        }
         file.write_all_at(octets, self.end).map_err(StoreError::io("write", &path))?;
         // Why: a footer is found from the end of the file; a recovered file may be longer.
         let len = self.end + octets.len() as u64;
@@ -189,6 +196,22 @@ impl Core {
         let entry = Entry { octets, ..Entry::new(place, level, &info) };
         Ok(Closed { entry, segment: Arc::new(segment) })
     }
+}
+
+/// Writes what the file holds to where it stands.
+///
+/// Why: if an fdatasync failed in an earlier process, its pages may be in memory, readable and
+/// marked as written, and not on the medium. Only writing them again makes the next sync true.
+fn write_again(file: &Arc<dyn File>, end: u64) -> std::io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    while at < end {
+        let len = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+        file.read_exact_at(&mut piece[..len], at)?;
+        file.write_all_at(&piece[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 struct Pieces<'a> {

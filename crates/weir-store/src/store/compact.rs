@@ -125,7 +125,7 @@ pub(crate) fn run(core: &Core, job: &Job, pace: &dyn Fn(Duration)) -> Result<(),
     let before = rows(&mut job.inputs.iter().map(|closed| &closed.entry));
     if job.place.tier == Tier::Raw && merged.entry.rows != before {
         tracing::error!(before, after = merged.entry.rows, "a merge lost count and was undone");
-        job.inputs.iter().for_each(|c| drop(lock(&core.damaged).insert(c.entry.id())));
+        lock(&core.damaged).extend(job.inputs.iter().map(|closed| closed.entry.id()));
         return Ok(());
     }
     let old: Vec<_> = job.inputs.iter().map(|closed| closed.entry.id()).collect();

@@ -21,8 +21,8 @@ use crate::segment::{
     FrameInfo, HotSegment, Scan, Segment, SegmentHead, SegmentId, SegmentWriter, scan_frames,
 };
 
-/// Octets that are copied at a time when the rest of a damaged file is put aside.
-const COPY: usize = 1 << 20;
+/// What a frame starts with (`docs/formats/store.md`).
+const FRAME_MAGIC: &[u8] = b"WFRM";
 
 /// What opening gives to the store.
 pub(crate) struct Found {
@@ -160,11 +160,12 @@ impl Opening<'_> {
         let shared = shown(scan.head, &scan.frames, scan.end, file);
         self.visible.show(place.id, &shared);
         let writer = SegmentWriter::resume(&scan);
-        self.closing.push(Closing::resume(place, shared, scan.end, writer));
+        self.closing.push(Closing::found(place, shared, scan.end, writer));
         Ok(())
     }
 
-    /// Keeps what stands after the last whole frame, unless it is what a torn write leaves.
+    /// Keeps what stands after the last whole frame if more frames stand behind the damage: then
+    /// it may be more than what a torn write or an unfinished footer leaves.
     fn keep_rest(
         &mut self,
         place: &Place,
@@ -175,54 +176,33 @@ impl Opening<'_> {
         let Some(damage) = scan.rest.filter(|damage| *damage != Damage::Truncated) else {
             return Ok(());
         };
+        let size = usize::try_from(len.saturating_sub(scan.end)).unwrap_or(usize::MAX);
+        let mut rest = vec![0; size];
+        let path = self.dir.join(segment_path(place));
+        file.read_exact_at(&mut rest, scan.end).map_err(StoreError::io("read", &path))?;
+        let behind = rest.get(FRAME_MAGIC.len()..).unwrap_or_default();
+        if !behind.windows(FRAME_MAGIC.len()).any(|window| window == FRAME_MAGIC) {
+            return Ok(());
+        }
         let name = format!("{QUARANTINE}/{}.rest", place.id);
         let reason = format!("at offset {}: {damage}", scan.end);
-        if self.writable {
-            let path = self.dir.join(&name);
-            match self.copy_rest(file, scan.end, len, &path) {
-                Ok(false) => return Ok(()),
-                Ok(true) => {}
-                // Why: no room for a copy must not stop the start; the segment stays as it is.
-                Err(error) => tracing::error!(%error, file = name, "cannot keep a damaged rest"),
-            }
+        // Why: no room for a copy must not stop the start.
+        if self.writable
+            && let Err(error) = self.write_aside(&rest, &self.dir.join(&name))
+        {
+            tracing::error!(%error, file = name, "cannot keep the damaged rest of a segment");
         }
         tracing::error!(file = name, reason, "the damaged rest of a segment was put aside");
         self.report.quarantined.push(Quarantined { file: name, reason, rows: 0 });
         Ok(())
     }
 
-    /// False when there is nothing but zeros, as after a power cut.
-    fn copy_rest(
-        &self,
-        file: &dyn File,
-        from: u64,
-        to: u64,
-        path: &Path,
-    ) -> Result<bool, StoreError> {
-        let mut copy = None;
-        let mut at = from;
-        while at < to {
-            let mut piece = vec![0; COPY.min(usize::try_from(to - at).unwrap_or(COPY))];
-            file.read_exact_at(&mut piece, at).map_err(StoreError::io("read", path))?;
-            if copy.is_none() && piece.iter().any(|octet| *octet != 0) {
-                self.make_quarantine()?;
-                match self.files.remove(path) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(StoreError::io("remove", path)(error));
-                    }
-                    _ => {}
-                }
-                let made = self.files.create(path).map_err(StoreError::io("create", path))?;
-                copy = Some(made);
-            }
-            if let Some(copy) = &copy {
-                copy.write_all_at(&piece, at - from).map_err(StoreError::io("write", path))?;
-            }
-            at += piece.len() as u64;
-        }
-        let Some(copy) = copy else { return Ok(false) };
-        copy.sync_data().map_err(StoreError::io("sync", path))?;
-        Ok(true)
+    fn write_aside(&self, octets: &[u8], path: &Path) -> Result<(), StoreError> {
+        self.make_quarantine()?;
+        self.remove(path)?;
+        let copy = self.files.create(path).map_err(StoreError::io("create", path))?;
+        copy.write_all_at(octets, 0).map_err(StoreError::io("write", path))?;
+        copy.sync_data().map_err(StoreError::io("sync", path))
     }
 
     fn forget(&mut self, place: Place) -> Result<(), StoreError> {
@@ -362,7 +342,7 @@ fn shown(head: SegmentHead, frames: &[FrameInfo], end: u64, file: Arc<dyn File>)
     let file = Arc::new(LateFile::of(file));
     let hot = HotSegment::new(head, Arc::clone(&file) as Arc<dyn ReadAt>);
     for frame in frames {
-        hot.publish(frame, Arc::from([]));
+        hot.publish_stored(frame);
     }
     hot.settle(end);
     Arc::new(OpenFile { hot, file })

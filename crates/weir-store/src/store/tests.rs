@@ -1,0 +1,248 @@
+//! The store on a file system that fails on purpose, checked against a list of row numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_model::columns::{flows, rollups};
+use weir_model::{Addr, Cube, FlowBatch, Grain, Table, Timestamp};
+use weir_testkit::FakeClock;
+
+use super::core::Core;
+use super::{Ticket, open_core};
+use crate::error::StoreError;
+use crate::files::faulty::Faulty;
+use crate::health::OpenReport;
+use crate::policy::{Retention, StorePolicy};
+use crate::read::Snapshot;
+use crate::segment::Tier;
+
+mod faults;
+mod merging;
+mod process;
+
+const START: i64 = 1_795_000_000;
+
+/// A store without threads: every step is the test's own.
+struct Rig {
+    files: Faulty,
+    clock: Arc<FakeClock>,
+    core: Core,
+    report: OpenReport,
+    next_row: u64,
+    tickets: Vec<(Ticket, std::ops::Range<u64>)>,
+    appended: BTreeSet<u64>,
+    committed: BTreeSet<u64>,
+}
+
+fn policy() -> StorePolicy {
+    let mut policy = StorePolicy::new("/data");
+    policy.segment_octets = 24 << 10;
+    policy.segment_age = Duration::from_secs(300);
+    policy.backlog_wait = Duration::ZERO;
+    policy.compaction.delay = Duration::ZERO;
+    policy.compaction.run_rows = 700;
+    policy.retention = Retention::default();
+    policy
+}
+
+fn open(files: &Faulty, clock: &Arc<FakeClock>) -> Result<(Core, OpenReport), StoreError> {
+    open_core(policy(), Arc::clone(clock) as _, Arc::new(files.clone()))
+}
+
+/// A batch of rows that are told apart by `flow_id` and derived from it.
+fn batch(ids: std::ops::Range<u64>, now: Timestamp) -> FlowBatch {
+    let mut batch = FlowBatch::new(Table::Flows);
+    let rows = (ids.end - ids.start) as usize;
+    batch.append_rows(rows);
+    batch.fill(flows::RECEIVED_AT, 0, rows, now.0);
+    batch.fill(flows::EXPORTER_ADDR, 0, rows, Addr::v4(0x0a00_0001));
+    for (row, id) in ids.enumerate() {
+        batch.set(flows::FLOW_ID, row, id);
+        batch.set(flows::SRC_ADDR, row, Addr::v4(0x0a01_0000 + (id * 7 % 50) as u32));
+        batch.set(flows::PROTO, row, if id % 3 == 0 { 17u8 } else { 6 });
+        batch.set(flows::OCTETS, row, id % 1000);
+        if id % 4 != 0 {
+            batch.set(flows::DST_PORT, row, (id % 5) as u16);
+            batch.set(flows::PACKETS, row, 1 + id % 7);
+        }
+        if id % 2 == 0 {
+            batch.set(flows::SAMPLING_RATE, row, 100u32);
+            batch.set_octets(flows::SRC_COUNTRY, row, if id % 6 == 0 { b"DE" } else { b"FR" });
+        }
+    }
+    batch.seal();
+    batch
+}
+
+impl Rig {
+    fn new(seed: u64) -> Rig {
+        let files = Faulty::new(seed);
+        let clock = Arc::new(FakeClock::at(Timestamp::from_seconds(START)));
+        let (core, report) = open(&files, &clock).unwrap();
+        Rig {
+            files,
+            clock,
+            core,
+            report,
+            next_row: 0,
+            tickets: Vec::new(),
+            appended: BTreeSet::new(),
+            committed: BTreeSet::new(),
+        }
+    }
+
+    fn append(&mut self, rows: u64) -> Result<(), StoreError> {
+        let ids = self.next_row..self.next_row + rows;
+        self.next_row = ids.end;
+        let batch = batch(ids.clone(), weir_model::Clock::now(&*self.clock));
+        let ticket = self.core.append(&batch)?;
+        self.appended.extend(ids.clone());
+        self.tickets.push((ticket, ids));
+        Ok(())
+    }
+
+    /// Takes note of what the tickets say.
+    fn note(&mut self) {
+        for (_, ids) in self.tickets.extract_if(.., |(ticket, _)| ticket.is_durable()) {
+            self.committed.extend(ids);
+        }
+    }
+
+    /// Ends this process by `end` and starts another one. What was committed must be there, once,
+    /// and nothing that was not appended.
+    fn restart(mut self, end: impl FnOnce(&Faulty), what: &str) -> Rig {
+        self.note();
+        end(&self.files);
+        let (core, report) = open(&self.files, &self.clock).expect(what);
+        let rows = rows(&core.snapshot(), what);
+        let missing: Vec<_> = self.committed.difference(&rows).take(9).collect();
+        assert!(missing.is_empty(), "{what}: committed rows are gone: {missing:?}");
+        let foreign: Vec<_> = rows.difference(&self.appended).take(9).collect();
+        assert!(foreign.is_empty(), "{what}: rows from nowhere: {foreign:?}");
+        // Why: rows that survived without a commit may still go with the next power cut.
+        Rig { core, report, tickets: Vec::new(), appended: rows, ..self }
+    }
+
+    fn check(&self, what: &str) {
+        let snapshot = self.core.snapshot();
+        let rows = rows(&snapshot, what);
+        let differ: Vec<_> = rows.symmetric_difference(&self.appended).take(9).collect();
+        assert!(differ.is_empty(), "{what}: {differ:?}");
+        check_rollups(&snapshot, what);
+    }
+}
+
+/// The row numbers in a snapshot; none may be there twice.
+fn rows(snapshot: &Snapshot, what: &str) -> BTreeSet<u64> {
+    let mut found = BTreeSet::new();
+    for segment in snapshot.segments(Table::Flows, Tier::Raw) {
+        for block in 0..segment.block_count() {
+            let batch = segment.read_batch(block).expect(what);
+            for row in 0..batch.rows() {
+                let id = batch.get_u64(flows::FLOW_ID, row).expect("every row has a number");
+                assert!(found.insert(id), "{what}: row {id} is there twice");
+            }
+        }
+    }
+    found
+}
+
+type Sum = [Option<u64>; 5];
+
+fn add(sum: &mut Sum, values: Sum) {
+    for (sum, value) in sum.iter_mut().zip(values) {
+        if let Some(value) = value {
+            *sum = Some(sum.unwrap_or(0) + value);
+        }
+    }
+}
+
+/// Sums by bucket and text of the dimensions, by brute force over the rows of closed segments.
+fn expected(snapshot: &Snapshot, cube: Cube, grain: Grain) -> BTreeMap<(i64, String), Sum> {
+    let mut sums = BTreeMap::new();
+    for segment in snapshot.segments(Table::Flows, Tier::Raw).filter(|s| s.info().closed) {
+        for block in 0..segment.block_count() {
+            let batch = segment.read_batch(block).unwrap();
+            for row in 0..batch.rows() {
+                let get = |id| batch.get_u64(id, row);
+                let key: Vec<String> = cube
+                    .dimensions()
+                    .iter()
+                    .map(|(id, _)| match batch.get_octets(*id, row) {
+                        Some(text) => String::from_utf8_lossy(text).into_owned(),
+                        None => format!("{:?}", batch.get(*id, row)),
+                    })
+                    .collect();
+                let Some(weir_model::Scalar::I64(at)) = batch.get(flows::RECEIVED_AT, row) else {
+                    panic!("a row without a time");
+                };
+                let rate = get(flows::SAMPLING_RATE).unwrap_or(1);
+                let (octets, packets) = (get(flows::OCTETS), get(flows::PACKETS));
+                let bucket = at.div_euclid(grain.nanos()) * grain.nanos();
+                let sum = sums.entry((bucket, key.join(" "))).or_insert([None; 5]);
+                let scaled = |value: Option<u64>| value.map(|value| value * rate);
+                add(sum, [Some(1), octets, packets, scaled(octets), scaled(packets)]);
+            }
+        }
+    }
+    sums
+}
+
+fn found(snapshot: &Snapshot, cube: Cube, grain: Grain) -> BTreeMap<(i64, String), Sum> {
+    let mut sums = BTreeMap::new();
+    for segment in snapshot.segments(Table::Rollups, Tier::Rollup(grain)) {
+        for block in 0..segment.block_count() {
+            let batch = segment.read_batch(block).unwrap();
+            for row in 0..batch.rows() {
+                let get = |id| batch.get_u64(id, row);
+                if get(rollups::CUBE) != Some(u64::from(cube.number())) {
+                    continue;
+                }
+                let key: Vec<String> = cube
+                    .dimensions()
+                    .iter()
+                    .map(|(_, id)| match batch.get_octets(*id, row) {
+                        Some(text) => String::from_utf8_lossy(text).into_owned(),
+                        None => format!("{:?}", batch.get(*id, row)),
+                    })
+                    .collect();
+                let Some(weir_model::Scalar::I64(at)) = batch.get(rollups::RECEIVED_AT, row) else {
+                    panic!("a sum without a time");
+                };
+                let sum = sums.entry((at, key.join(" "))).or_insert([None; 5]);
+                add(
+                    sum,
+                    [
+                        rollups::FLOWS,
+                        rollups::OCTETS,
+                        rollups::PACKETS,
+                        rollups::OCTETS_SCALED,
+                        rollups::PACKETS_SCALED,
+                    ]
+                    .map(get),
+                );
+            }
+        }
+    }
+    sums
+}
+
+/// Every cube at every grain is the sum of the closed raw rows.
+fn check_rollups(snapshot: &Snapshot, what: &str) {
+    for cube in Cube::ALL {
+        for grain in Grain::ALL {
+            let kept = cube.kept_at(grain);
+            let expected = if kept { expected(snapshot, cube, grain) } else { BTreeMap::new() };
+            let found = found(snapshot, cube, grain);
+            let differ: Vec<_> = expected
+                .keys()
+                .chain(found.keys())
+                .filter(|key| expected.get(*key) != found.get(*key))
+                .map(|key| (key, expected.get(key), found.get(key)))
+                .take(3)
+                .collect();
+            assert!(differ.is_empty(), "{what}: {cube:?} {grain:?}: {differ:?}");
+        }
+    }
+}
