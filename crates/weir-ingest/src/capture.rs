@@ -4,7 +4,7 @@
 //! layers are stripped, IP fragments joined, IPFIX over TCP is put in order and cut into
 //! messages. Everything else in a capture is passed over and counted.
 //!
-//! Invariant: memory is bounded by [`FRAME_MAX`] and the limits of [`fragments`] and [`streams`],
+//! Invariant: memory is bounded by [`FRAME_MAX`] and the limits that `fragments` and `streams` name,
 //! whatever lengths the file claims, and every step reads further. A capture that ends inside a
 //! packet (the recorder was stopped) is read to that point and says so in [`CaptureStats`].
 

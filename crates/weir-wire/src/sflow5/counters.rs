@@ -50,7 +50,7 @@ pub(super) fn decode(
                 }
             }
             // The lists end early where the body does.
-            let _ = lists::decode(structure, &mut rows, &mut x);
+            let _cut_short = lists::decode(structure, &mut rows, &mut x);
             if !x.rest().is_empty() {
                 rows.octets(x.rest());
             }

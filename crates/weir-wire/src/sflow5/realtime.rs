@@ -9,15 +9,12 @@ use super::counters::RTMETRIC_STRUCTURE;
 use super::xdr::{Xdr, clean};
 use super::{EXTRA_PEN, Header};
 
-/// Fields read of one message. Host sFlow sends at most what fits one datagram.
-const FIELDS_MAX: u32 = 1024;
-
 /// rtmetric: data source, then name, type and value of each metric. Types 0 text, 1 and 2
 /// counters, 3 and 4 gauges of 32 and 64 bits, 5 float, 6 double.
 pub(super) fn metrics(x: &mut Xdr<'_>, header: &Header, rows: &mut FlowBatch) -> Option<()> {
     let source = x.text()?;
     let count = x.u32()?;
-    for _ in 0..count.min(FIELDS_MAX) {
+    for _ in 0..count {
         let Some((name, value)) = metric(x) else { break };
         let row = rows.append_rows(1);
         rows.set_octets(k::SOURCE_NAME, row, source.as_bytes());
@@ -62,7 +59,7 @@ pub(super) fn flow(x: &mut Xdr<'_>, body: &[u8], flows: &mut FlowBatch) -> Optio
     let [rate, _reserved, count] = x.words()?;
     let row = flows.append_rows(1);
     flows.set(c::SAMPLING_RATE, row, rate);
-    for _ in 0..count.min(FIELDS_MAX) {
+    for _ in 0..count {
         if field(x, flows, row).is_none() {
             break;
         }

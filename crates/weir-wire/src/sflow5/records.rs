@@ -91,7 +91,8 @@ impl Row<'_> {
     fn other(&mut self, format: u32, body: &[u8], has_header: bool) {
         let mut x = Xdr::new(body);
         let x = &mut x;
-        let done = match format {
+        // `None` means that the body ended early: what it had is in its columns.
+        let _cut_short = match format {
             2 => self.ethernet(x, has_header),
             3 => self.ip(x, 4, has_header),
             4 => self.ip(x, 6, has_header),
@@ -120,8 +121,6 @@ impl Row<'_> {
                 Some(())
             }
         };
-        // `None` means that the body ended early: what it had is in its columns.
-        let _ = done;
     }
 
     /// Keeps a record as it was sent.
