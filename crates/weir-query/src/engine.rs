@@ -14,7 +14,7 @@ mod part;
 mod pool;
 mod predicate;
 mod scan;
-mod sketch;
+pub(crate) mod sketch;
 mod states;
 mod sums;
 #[cfg(test)]
@@ -26,8 +26,8 @@ mod top;
 
 pub(crate) use block::Block;
 pub(crate) use mask::Selection;
-pub(crate) use part::{Names, Part};
-pub(crate) use predicate::{Node, Verdict, compile, shifted};
+pub(crate) use part::{Names, NoNames, Part};
+pub(crate) use predicate::{Node, Verdict, compile, is_ruled_out, shifted};
 pub(crate) use scan::Control;
 
 use std::sync::Arc;

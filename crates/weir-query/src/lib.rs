@@ -22,4 +22,4 @@ pub use error::{QueryError, QueryErrorKind};
 pub use filter::{Filter, FilterError, check_filter};
 pub use limits::{Cancel, QueryLimits};
 pub use query::{Compare, Directions, Order, Query, TimeColumn};
-pub use records::{RecordsPage, RecordsQuery};
+pub use records::{RecordsPage, RecordsQuery, records};

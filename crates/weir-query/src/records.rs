@@ -1,9 +1,24 @@
 //! Raw rows, newest first, page by page.
 
+mod search;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use weir_model::{ColumnId, FlowBatch};
+use weir_model::batch::ROWS_MAX;
+use weir_model::{Clock, ColumnId, FlowBatch, Table, Timestamp};
+use weir_store::Snapshot;
 
 use crate::answer::Stats;
+use crate::engine::{Control, Part};
+use crate::error::QueryError;
+use crate::filter::suggest::nearest;
+use crate::limits::{Cancel, QueryLimits};
+use crate::plan;
+use search::Search;
 
 /// A search for raw rows, as the API takes it in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,4 +65,106 @@ pub struct RecordsPage {
     pub next: Option<String>,
     /// What was read.
     pub stats: Stats,
+}
+
+/// Finds raw rows, newest first; rows that came at the same instant by a hash of what they hold,
+/// so that a cursor means the same after segments were merged.
+pub fn records(
+    snapshot: &Snapshot,
+    query: &RecordsQuery,
+    limits: &QueryLimits,
+    cancel: &Cancel,
+    clock: &dyn Clock,
+) -> Result<RecordsPage, QueryError> {
+    let parts: Vec<Arc<dyn Part>> =
+        snapshot.all().iter().map(|segment| segment.clone() as Arc<dyn Part>).collect();
+    records_parts(&parts, query, limits, cancel, clock)
+}
+
+/// The same over any parts.
+pub(crate) fn records_parts(
+    parts: &[Arc<dyn Part>],
+    query: &RecordsQuery,
+    limits: &QueryLimits,
+    cancel: &Cancel,
+    clock: &dyn Clock,
+) -> Result<RecordsPage, QueryError> {
+    let started = clock.now();
+    let table = plan::table(&query.table)?;
+    let (from, to) = plan::range(&query.from, &query.to, started)?;
+    let filter = plan::filter(&query.filter, table, started)?;
+    let columns = columns(query, table)?;
+    let most = limits.records.min(ROWS_MAX);
+    if query.limit == 0 || query.limit > most {
+        return Err(QueryError::field("limit", format!("takes 1 to {most}")));
+    }
+    let cursor = query.cursor.as_deref().map(Cursor::parse).transpose()?;
+    let control = Control { limits, cancel, clock, started };
+    let mut search = Search {
+        table,
+        time: table.find("received_at").map_or(ColumnId(0), |def| def.id),
+        filter: filter.expr(),
+        // The row that the cursor stands on is at its time: nothing later is wanted.
+        to: cursor.map_or(to, |cursor| to.min(Timestamp(cursor.time.saturating_add(1)))),
+        from,
+        cursor,
+        wanted: query.limit + 1 + cursor.map_or(0, |cursor| cursor.given),
+        control: &control,
+        hits: Vec::new(),
+        stats: Stats {
+            tier: "raw".into(),
+            from: from.to_string(),
+            to: to.to_string(),
+            ..Stats::default()
+        },
+    };
+    search.run(parts)?;
+    let mut page = search.page(query.limit, columns)?;
+    page.stats.ms = clock.now().since(started).as_secs_f64() * 1_000.0;
+    Ok(page)
+}
+
+fn columns(query: &RecordsQuery, table: Table) -> Result<Vec<ColumnId>, QueryError> {
+    let stored = table.columns().iter().filter(|def| def.stored).map(|def| def.id);
+    if query.columns.is_empty() {
+        return Ok(stored.collect());
+    }
+    let find = |name: &String| {
+        table.find(name).map(|def| def.id).ok_or_else(|| {
+            let hint = nearest(name, table.columns().iter().map(|def| def.name));
+            let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            let message = format!("`{name}` is not a column of {}{hint}", table.name());
+            QueryError::field("columns", message)
+        })
+    };
+    query.columns.iter().map(find).collect()
+}
+
+/// Where a page ended: the time and hash of its last row, and how many rows that are equal in
+/// both were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cursor {
+    time: i64,
+    hash: u64,
+    given: usize,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}.{:x}.{:x}", self.time, self.hash, self.given)
+    }
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Cursor, QueryError> {
+        let bad = || QueryError::field("cursor", format!("`{text}` did not come from a page"));
+        let mut parts = text.split('.').map(|part| u64::from_str_radix(part, 16).ok());
+        match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next())
+        {
+            (Some(time), Some(hash), Some(given), None) if given <= ROWS_MAX as u64 => {
+                Ok(Cursor { time: time as i64, hash, given: given as usize })
+            }
+            _ => Err(bad()),
+        }
+    }
 }

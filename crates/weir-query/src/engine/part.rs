@@ -40,6 +40,23 @@ pub(crate) trait Names: Send + Sync {
     fn string(&self, code: Code) -> &[u8];
 }
 
+/// The dictionaries of a part that is not read.
+pub(crate) struct NoNames;
+
+impl Names for NoNames {
+    fn addrs(&self) -> &[Addr] {
+        &[]
+    }
+
+    fn strings_len(&self) -> usize {
+        0
+    }
+
+    fn string(&self, _: Code) -> &[u8] {
+        &[]
+    }
+}
+
 impl Names for Dictionary {
     fn addrs(&self) -> &[Addr] {
         Dictionary::addrs(self)

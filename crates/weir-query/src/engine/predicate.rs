@@ -14,7 +14,7 @@ use super::mask::Mask;
 use crate::error::QueryError;
 use crate::filter::Operator;
 
-pub(crate) use compile::compile;
+pub(crate) use compile::{compile, is_ruled_out};
 
 /// A filter over the blocks of one part.
 #[derive(Debug, Clone, PartialEq)]

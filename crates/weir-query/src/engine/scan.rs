@@ -9,8 +9,9 @@ use weir_model::{Clock, ColumnId, Scalar, Table, Timestamp};
 use super::binding::{Binding, rate_unknown};
 use super::block::Block;
 use super::mask::Selection;
+use super::part::NoNames;
 use super::part::{Names, Part};
-use super::predicate::{Node, Verdict, compile, shifted};
+use super::predicate::{Node, Verdict, compile, is_ruled_out, shifted};
 use crate::error::QueryError;
 use crate::filter::Expr;
 use crate::limits::{Cancel, QueryLimits};
@@ -115,10 +116,16 @@ impl Work<'_> {
             return Ok(compiled.clone());
         }
         let part = self.scan.part.as_ref();
-        let names = part.names()?;
+        let ruled_out = wanted.filter.is_some_and(|expr| is_ruled_out(expr, part));
+        let names: Arc<dyn Names> = match ruled_out {
+            // Why: the dictionary of a segment takes longer to read than its bloom filter.
+            true => Arc::new(NoNames),
+            false => part.names()?,
+        };
         let binding = self.scan.binding;
         let filter = match wanted.filter {
-            Some(expr) => compile(expr, wanted.table, part, &|id| binding.column(id))?,
+            Some(_) if ruled_out => Node::Const(false),
+            Some(expr) => compile(expr, wanted.table, names.as_ref(), &|id| binding.column(id)),
             None => Node::Const(true),
         };
         let compiled = Arc::new(Compiled { node: limited(filter, self.scan, wanted), names });

@@ -279,3 +279,165 @@ proptest! {
         prop_assert_eq!(&shown(&rolled), &wanted, "{}: {:?}", rolled.stats.tier, query);
     }
 }
+
+fn sample() -> Vec<FlowBatch> {
+    let row = |second, end: u8, octets| Row {
+        second,
+        ends: (end, 1),
+        ports: (1, 2),
+        proto: 0,
+        octets: Some(octets),
+        reverse: None,
+        rate: 2,
+        rtt: Some(end),
+        pod: end % 4,
+        systems: (1, 1),
+        flags: 2,
+    };
+    let block = |hour: i64, end: u8| {
+        let rows: Vec<Row> = (0..60).map(|m| row(hour * 3_600 + m * 60, end, 100)).collect();
+        batch(&rows)
+    };
+    vec![block(0, 2), block(0, 3), block(1, 2), block(1, 4)]
+}
+
+fn question(text: &str) -> Query {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn whole_hours_are_answered_from_rollups_and_edges_from_finer_ones() {
+    let parts = parts_of(&sample(), true);
+    let from = r#""from":"2026-11-20T10:00:00Z","to":"2026-11-20T11:00:00Z""#;
+    let whole = question(&format!(r#"{{{from},"group_by":["src_addr"]}}"#));
+    let answer = ask(&parts, &whole, 2).unwrap();
+    assert_eq!(answer.stats.tier, "1h");
+    let from = r#""from":"2026-11-20T10:00:30Z","to":"2026-11-20T11:30:00Z""#;
+    let edges = question(&format!(r#"{{{from},"group_by":["proto","dst_port"]}}"#));
+    assert_eq!(ask(&parts, &edges, 2).unwrap().stats.tier, "5m+1m+raw");
+    let by_minute = Query { bucket: Some("1m".into()), ..edges.clone() };
+    assert_eq!(ask(&parts, &by_minute, 2).unwrap().stats.tier, "1m+raw");
+    let fine = Query { filter: "src_port = 53".into(), ..edges };
+    assert_eq!(ask(&parts, &fine, 2).unwrap().stats.tier, "raw");
+}
+
+#[test]
+fn a_needle_reads_only_the_parts_that_have_it() {
+    let parts = parts_of(&sample(), false);
+    let query = question(r#"{"from":"-1d","filter":"addr = 10.0.2.0","measures":["flows"]}"#);
+    let answer = ask(&parts, &query, 1).unwrap();
+    assert_eq!(answer.columns[0].values, [AnswerValue::U64(60)]);
+    assert_eq!((answer.stats.blocks, answer.stats.blocks_pruned), (1, 3));
+}
+
+#[test]
+fn unknown_sampling_rates_are_told() {
+    let mut rows = sample();
+    rows.truncate(1);
+    let mut unknown = FlowBatch::new(Table::Flows);
+    unknown.append_rows(3);
+    unknown.fill(flows::RECEIVED_AT, 0, 3, HOUR * 1_000_000_000);
+    unknown.fill(flows::OCTETS, 0, 3, 7u64);
+    unknown.seal();
+    rows.push(unknown);
+    let query = question(r#"{"from":"-1d","measures":["octets"]}"#);
+    let answer = ask(&parts_of(&rows, false), &query, 1).unwrap();
+    assert_eq!(answer.columns[0].values, [AnswerValue::U64(60 * 100 * 10 + 21)]);
+    assert_eq!((answer.stats.rows_matched, answer.stats.rows_rate_unknown), (63, 3));
+}
+
+#[test]
+fn limits_end_a_query_with_their_name() {
+    let parts = parts_of(&sample(), false);
+    let query = question(r#"{"from":"-1d","group_by":["src_addr","received_at"],"limit":null}"#);
+    let with = |limits: QueryLimits| {
+        run_parts(&parts, &query, &limits, &Cancel::new(), &Fixed).unwrap_err()
+    };
+    let error = with(QueryLimits { rows: 100, ..limits(1) });
+    assert_eq!(
+        (error.kind(), error.to_string()),
+        (
+            QueryErrorKind::Limit,
+            "the answer has more than 100 rows: lower `limit` or widen `bucket`".into()
+        )
+    );
+    assert!(with(QueryLimits { memory: 1_000, ..limits(2) }).to_string().contains("1000 octets"));
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let error = run_parts(&parts, &query, &limits(1), &cancel, &Fixed).unwrap_err();
+    assert!(matches!(error, QueryError::Cancelled));
+
+    struct Late(std::sync::atomic::AtomicI64);
+    impl Clock for Late {
+        fn now(&self) -> Timestamp {
+            let turn = self.0.fetch_add(20, std::sync::atomic::Ordering::Relaxed);
+            Timestamp::from_seconds(HOUR + 7_200 + turn)
+        }
+    }
+    let late = Late(0.into());
+    let error = run_parts(&parts, &query, &limits(1), &Cancel::new(), &late).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the query took longer than 30s: narrow the time range or the filter"
+    );
+}
+
+#[test]
+fn questions_without_meaning_are_refused_by_field() {
+    let parts = parts_of(&sample(), false);
+    for (text, message) in [
+        (r#"{"table":"flow"}"#, "table: `flow` is not one of flows, counters, options"),
+        (
+            r#"{"from":"now","to":"-1h"}"#,
+            "from: 2026-11-20T12:00:00Z is not before 2026-11-20T11:00:00Z",
+        ),
+        (r#"{"from":"soon"}"#, "from: `soon` is not a time like 2026-11-20T03:12:00Z, -1h or now"),
+        (
+            r#"{"measures":["octets_total"]}"#,
+            "measures: `octets_total` is a running total and is never summed: use `octets`, or \
+          max(octets_total) of one flow",
+        ),
+        (
+            r#"{"measures":["octest"]}"#,
+            "measures: `octest` is not a measure of flows; did you mean `octets`?",
+        ),
+        (r#"{"measures":["p95(src_pod)"]}"#, "measures: `src_pod` has no p95"),
+        (
+            r#"{"measures":["p96(rtt_us)"]}"#,
+            "measures: `p96` is not a function; did you mean `p90`?",
+        ),
+        (r#"{"measures":[]}"#, "measures: takes 1 to 16 measures"),
+        (
+            r#"{"group_by":["src_adr"]}"#,
+            "group_by: `src_adr` is not a column of flows; did you mean `src_addr`?",
+        ),
+        (
+            r#"{"group_by":["src_addr/33"]}"#,
+            "group_by: `src_addr/33` is not like `src_addr/24` or `src_addr/24/48`",
+        ),
+        (
+            r#"{"group_by":["proto/8"]}"#,
+            "group_by: `proto` is not an address and takes no prefix length",
+        ),
+        (r#"{"bucket":"10ms"}"#, "bucket: `10ms` is less than 1s"),
+        (r#"{"bucket":"1s","from":"-7d"}"#, "bucket: gives 604800 rows, more than 100000"),
+        (r#"{"limit":0}"#, "limit: takes 1 to 100000, or null for all groups"),
+        (r#"{"order_by":"packets"}"#, "order_by: `packets` is not among the measures"),
+        (
+            r#"{"filter":"proto = tpc"}"#,
+            "filter: `tpc` is not a value of `proto` (at 8); did you mean `tcp`?",
+        ),
+        (
+            r#"{"table":"counters","measures":["records"],"directions":"both"}"#,
+            "directions: only flows have two directions",
+        ),
+        (
+            r#"{"table":"counters","measures":["records"],"time":"flow_end"}"#,
+            "time: counters have no flow_end",
+        ),
+    ] {
+        let error = ask(&parts, &question(text), 1).unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (QueryErrorKind::Invalid, message.into()));
+    }
+    assert!(serde_json::from_str::<Query>(r#"{"group":["src_addr"]}"#).is_err());
+}

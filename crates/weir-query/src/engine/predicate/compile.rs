@@ -4,7 +4,6 @@ use weir_model::{Code, ColumnId, ColumnType, Table, elements};
 
 use super::super::part::{Names, Part};
 use super::{Node, Order, shifted};
-use crate::error::QueryError;
 use crate::filter::rows::element_columns;
 use crate::filter::test::{Datum, holds};
 use crate::filter::{Expr, Field, Operator, Test, Value};
@@ -16,17 +15,29 @@ const FEW_MAX: usize = 8;
 pub(crate) fn compile(
     expr: &Expr,
     table: Table,
-    part: &dyn Part,
+    names: &dyn Names,
     column: &dyn Fn(ColumnId) -> ColumnId,
-) -> Result<Node, QueryError> {
-    let names = part.names()?;
-    let compiler = Compiler { table, part, names: names.as_ref(), column };
-    Ok(compiler.expr(expr))
+) -> Node {
+    Compiler { table, names, column }.expr(expr)
+}
+
+/// True when the part's bloom filter alone shows that no row is kept.
+pub(crate) fn is_ruled_out(expr: &Expr, part: &dyn Part) -> bool {
+    match expr {
+        Expr::And(parts) => parts.iter().any(|inner| is_ruled_out(inner, part)),
+        Expr::Or(parts) => parts.iter().all(|inner| is_ruled_out(inner, part)),
+        Expr::Test(_, test) => equals(test).is_some_and(|mut values| {
+            values.all(|value| match value {
+                Value::Addr(addr) => !part.may_contain(*addr),
+                _ => false,
+            })
+        }),
+        Expr::Not(_) | Expr::Columns(..) => false,
+    }
 }
 
 struct Compiler<'a> {
     table: Table,
-    part: &'a dyn Part,
     names: &'a dyn Names,
     column: &'a dyn Fn(ColumnId) -> ColumnId,
 }
@@ -128,9 +139,7 @@ impl Compiler<'_> {
                 .collect();
             let exact: Option<Vec<_>> = wanted.into_iter().collect();
             if let Some(exact) = exact.filter(|exact| exact.len() <= FEW_MAX) {
-                let there: Vec<_> =
-                    exact.into_iter().filter(|addr| self.part.may_contain(*addr)).collect();
-                return few((self.column)(id), positions(self.names.addrs(), &there));
+                return few((self.column)(id), positions(self.names.addrs(), &exact));
             }
         }
         self.codes(id, self.names.addrs().len(), |code| {
