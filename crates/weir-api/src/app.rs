@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use weir_model::{Clock, Timestamp};
 use weir_query::QueryLimits;
 use weir_store::Store;
@@ -118,10 +118,9 @@ impl App {
     pub(crate) fn now(&self) -> Timestamp {
         self.0.parts.clock.now()
     }
-    /// Waits until another query may run.
-    pub(crate) async fn query_permit(&self) -> OwnedSemaphorePermit {
-        let permit = Arc::clone(&self.0.queries).acquire_owned().await;
-        permit.expect("the semaphore is never closed")
+    /// Permits of queries that may run at once.
+    pub(crate) fn queries(&self) -> &Arc<Semaphore> {
+        &self.0.queries
     }
 }
 

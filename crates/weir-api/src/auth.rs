@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn kind(result: Result<(), Problem>) -> String {
-        result.map_or_else(|problem| problem.kind, |()| "admitted".to_owned())
+        result.map_or_else(|problem| problem.kind.clone(), |()| "admitted".to_owned())
     }
 
     #[test]
@@ -133,16 +133,16 @@ mod tests {
             ("localhost:1", "admitted"),
             ("[::1]:8008", "admitted"),
             ("Flows.example:443", "admitted"),
-            ("evil.example:8008", "/docs/problems#foreign-host"),
-            ("127.0.0.1.evil.example", "/docs/problems#foreign-host"),
-            ("localhost.evil.example", "/docs/problems#foreign-host"),
-            ("", "/docs/problems#foreign-host"),
+            ("evil.example:8008", "urn:weir:problem:foreign-host"),
+            ("127.0.0.1.evil.example", "urn:weir:problem:foreign-host"),
+            ("localhost.evil.example", "urn:weir:problem:foreign-host"),
+            ("", "urn:weir:problem:foreign-host"),
         ] {
             let headers = headers(&[(header::HOST, host)]);
             assert_eq!(kind(access.check("/api/v1/schema", &headers)), expected, "{host}");
         }
         let none = HeaderMap::new();
-        assert_eq!(kind(access.check("/", &none)), "/docs/problems#foreign-host");
+        assert_eq!(kind(access.check("/", &none)), "urn:weir:problem:foreign-host");
         assert_eq!(kind(access.check("/livez", &none)), "admitted");
     }
 
@@ -151,9 +151,9 @@ mod tests {
         for access in [Access::Local { allowed_hosts: vec![] }, Access::Open] {
             for (origin, expected) in [
                 ("http://127.0.0.1:8008", "admitted"),
-                ("http://127.0.0.1:9999", "/docs/problems#foreign-origin"),
-                ("https://evil.example", "/docs/problems#foreign-origin"),
-                ("null", "/docs/problems#foreign-origin"),
+                ("http://127.0.0.1:9999", "urn:weir:problem:foreign-origin"),
+                ("https://evil.example", "urn:weir:problem:foreign-origin"),
+                ("null", "urn:weir:problem:foreign-origin"),
             ] {
                 let headers =
                     headers(&[(header::HOST, "127.0.0.1:8008"), (header::ORIGIN, origin)]);
@@ -174,16 +174,16 @@ mod tests {
         for (value, expected) in [
             (bearer.as_str(), "admitted"),
             (&lower, "admitted"),
-            (&basic, "/docs/problems#unauthorized"),
-            (secret.reveal(), "/docs/problems#unauthorized"),
-            ("Bearer ", "/docs/problems#unauthorized"),
-            ("Bearer weir_00", "/docs/problems#unauthorized"),
+            (&basic, "urn:weir:problem:unauthorized"),
+            (secret.reveal(), "urn:weir:problem:unauthorized"),
+            ("Bearer ", "urn:weir:problem:unauthorized"),
+            ("Bearer weir_00", "urn:weir:problem:unauthorized"),
         ] {
             let headers = headers(&[(header::AUTHORIZATION, value)]);
             assert_eq!(kind(access.check("/metrics", &headers)), expected);
         }
         let none = HeaderMap::new();
-        assert_eq!(kind(access.check("/", &none)), "/docs/problems#unauthorized");
+        assert_eq!(kind(access.check("/", &none)), "urn:weir:problem:unauthorized");
         assert_eq!(kind(access.check("/readyz", &none)), "admitted");
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -15,6 +15,7 @@ pub mod tail;
 pub mod tokens;
 pub mod view;
 
+mod blocking;
 mod html;
 mod records;
 mod respond;

@@ -1,14 +1,21 @@
 //! Problem documents (RFC 9457): what every refused request gets. Each names the field that is
 //! wrong, if one is, and what to do about it.
 
+use std::ops::Deref;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-/// A refusal. `type` is the path of its description in the documentation.
+/// A refusal. Boxed, since it travels as the error of everything that answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Problem {
+#[serde(transparent)]
+pub struct Problem(Box<Document>);
+
+/// What a refusal says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
     /// URI reference that names the kind of problem.
     #[serde(rename = "type")]
     pub kind: String,
@@ -118,8 +125,8 @@ impl Problem {
     /// A problem of `kind` about this request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
         let (name, title, status) = kind.parts();
-        Problem {
-            kind: format!("/docs/problems#{name}"),
+        Problem(Box::new(Document {
+            kind: format!("urn:weir:problem:{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: Some(detail.into()),
@@ -127,26 +134,33 @@ impl Problem {
             offset: None,
             length: None,
             remedy: None,
-        }
+        }))
     }
 
     /// Names the field to blame.
     pub fn field(mut self, field: impl Into<String>) -> Problem {
-        self.field = Some(field.into());
+        self.0.field = Some(field.into());
         self
     }
 
     /// Points into the field's text.
     pub fn at(mut self, offset: usize, length: usize) -> Problem {
-        self.offset = Some(offset);
-        self.length = Some(length);
+        self.0.offset = Some(offset);
+        self.0.length = Some(length);
         self
     }
 
     /// Says what to do.
     pub fn remedy(mut self, remedy: impl Into<String>) -> Problem {
-        self.remedy = Some(remedy.into());
+        self.0.remedy = Some(remedy.into());
         self
+    }
+}
+
+impl Deref for Problem {
+    type Target = Document;
+    fn deref(&self) -> &Document {
+        &self.0
     }
 }
 
@@ -181,7 +195,7 @@ mod tests {
             .remedy("did you mean `src_addr`?");
         assert_eq!(
             serde_json::to_string(&problem).unwrap(),
-            r#"{"type":"/docs/problems#bad-filter","title":"the filter is wrong","status":400,"detail":"unknown column `sorc_addr`","field":"filter","offset":0,"length":9,"remedy":"did you mean `src_addr`?"}"#
+            r#"{"type":"urn:weir:problem:bad-filter","title":"the filter is wrong","status":400,"detail":"unknown column `sorc_addr`","field":"filter","offset":0,"length":9,"remedy":"did you mean `src_addr`?"}"#
         );
         let refused = Problem::new(Kind::Unauthorized, "no token").into_response();
         assert_eq!(refused.headers()[header::WWW_AUTHENTICATE], "Bearer realm=\"weir\"");

@@ -14,7 +14,7 @@ use weir_query::{AnswerValue, Cancel, Query, QueryLimits};
 use super::query::{Pairs, from_pairs, number, parse_filter};
 use crate::app::App;
 use crate::problem::{Kind, Problem};
-use crate::respond;
+use crate::{blocking, respond};
 
 /// Longest that looking for values may take.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -70,19 +70,16 @@ pub async fn complete(State(app): State<App>, pairs: Pairs) -> Result<Response, 
         None => usize::MAX,
     };
     let table = table(about.table.as_deref())?;
-    let permit = app.query_permit().await;
-    let completed = tokio::task::spawn_blocking(move || {
+    let (queue, shared) = (app.queries(), app.clone());
+    let document = blocking::run(queue, app.limits().time, move |cancel| {
         let text = about.filter.as_str();
         let octets = text.char_indices().nth(cursor).map_or(text.len(), |(at, _)| at);
-        let found = weir_query::filter::complete(text, octets, table, &Occurring(&app));
-        drop(permit);
+        let occurring = Occurring { app: &shared, cancel };
+        let found = weir_query::filter::complete(text, octets, table, &occurring);
         let (offset, length) = characters(text, found.offset, found.length);
         json!({ "offset": offset, "length": length, "items": found.items })
     });
-    match completed.await {
-        Ok(document) => Ok(respond::json(&document)),
-        Err(error) => Err(Problem::new(Kind::Internal, error.to_string())),
-    }
+    Ok(respond::json(&document.await?))
 }
 
 /// A place in `text`, given in octets, in characters.
@@ -93,7 +90,10 @@ pub fn characters(text: &str, offset: usize, length: usize) -> (usize, usize) {
 }
 
 /// Values that occurred in the last hour, most records first.
-struct Occurring<'a>(&'a App);
+struct Occurring<'a> {
+    app: &'a App,
+    cancel: &'a Cancel,
+}
 
 impl ValueSource for Occurring<'_> {
     fn top_values(
@@ -112,10 +112,10 @@ impl ValueSource for Occurring<'_> {
             limit: Some(CANDIDATES),
             ..Query::default()
         };
-        let limits = QueryLimits { time: PATIENCE, ..self.0.limits().clone() };
-        let snapshot = self.0.store().snapshot();
-        let clock = self.0.clock();
-        let Ok(answer) = weir_query::run(&snapshot, &query, &limits, &Cancel::new(), clock) else {
+        let limits = QueryLimits { time: PATIENCE, ..self.app.limits().clone() };
+        let snapshot = self.app.store().snapshot();
+        let clock = self.app.clock();
+        let Ok(answer) = weir_query::run(&snapshot, &query, &limits, self.cancel, clock) else {
             return Vec::new();
         };
         let values = answer.columns.first().map(|column| column.values.as_slice());

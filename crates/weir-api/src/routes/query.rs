@@ -15,7 +15,7 @@ use weir_query::{Answer, Cancel, Filter, Query, QueryError, RecordsPage, Records
 use super::filter::characters;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
-use crate::{records, respond};
+use crate::{blocking, records, respond};
 
 /// The parameters of a request, in order.
 pub type Pairs = Parameters<Vec<(String, String)>>;
@@ -66,40 +66,15 @@ async fn page(app: &App, query: RecordsQuery) -> Result<Response, Problem> {
     Ok(respond::octets("application/json", records::page(&page)))
 }
 
-/// Cancels when dropped: what happens to a handler whose client went away.
-struct CancelOnDrop(Cancel);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
 async fn run<T: Send + 'static>(
     app: &App,
     filter: String,
     question: impl FnOnce(&App, &Cancel) -> Result<T, QueryError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let wait = tokio::time::timeout(app.limits().time, app.query_permit());
-    let permit = wait.await.map_err(|_| {
-        Problem::new(Kind::Busy, "as many queries as may run at once are running")
-            .remedy("ask again later, or raise query.concurrent_max")
-    })?;
-    let cancel = CancelOnDrop(Cancel::new());
-    let (app, pulled) = (app.clone(), cancel.0.clone());
-    let ran = tokio::task::spawn_blocking(move || {
-        let result = question(&app, &pulled);
-        drop(permit);
-        result
-    })
-    .await;
-    match ran {
-        Ok(result) => result.map_err(|error| problem(&error, &filter)),
-        Err(error) => {
-            tracing::error!(%error, "query ended abnormally");
-            Err(Problem::new(Kind::Internal, "the query ended abnormally; the log says why"))
-        }
-    }
+    let shared = app.clone();
+    let (queue, patience) = (app.queries(), app.limits().time);
+    let result = blocking::run(queue, patience, move |cancel| question(&shared, cancel)).await?;
+    result.map_err(|error| problem(&error, &filter))
 }
 
 /// What a failed query is answered with.

@@ -21,10 +21,11 @@ fn a_body_past_its_limit_is_refused() {
 fn a_query_past_its_rows_says_which_limit_and_what_to_do() {
     let limits = QueryLimits { rows: 2, ..QueryLimits::default() };
     let server = Server::start(Setup { limits, ..Setup::default() });
-    let answer = server.get("/api/v1/query?group_by=src_addr,dst_addr,dst_port&from=-1h&limit=2");
+    let body = r#"{"group_by": ["src_addr", "dst_addr"], "limit": null}"#;
+    let answer = server.ask("POST", "/api/v1/query", &[], body);
     assert_eq!(answer.status, 422);
     let problem = answer.json();
-    assert_eq!(problem["type"], "/docs/problems#query-limit");
+    assert_eq!(problem["type"], "urn:weir:problem:query-limit");
     assert_eq!(problem["field"], "limit");
     assert!(problem["detail"].as_str().unwrap().contains("more than 2 rows"), "{problem}");
 }

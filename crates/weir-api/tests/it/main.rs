@@ -1,4 +1,5 @@
 //! The API through its front door: a bound server, a store on disk, requests as octets.
+#![expect(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
 
 mod auth;
 mod cases;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use weir_api::Problem;
+use weir_api::problem::Document;
 
 use super::text::visible;
 
@@ -39,7 +40,7 @@ impl Refusal {
     }
 
     fn explain(&self) -> String {
-        let Problem { title, detail, field, offset, length, remedy, .. } = &self.problem;
+        let Document { title, detail, field, offset, length, remedy, .. } = &*self.problem;
         let mut text = visible(detail.as_deref().unwrap_or(title));
         if let (Some("filter"), Some(offset)) = (field.as_deref(), offset) {
             let caret = "^".repeat(length.unwrap_or(1).max(1));

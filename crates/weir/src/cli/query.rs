@@ -111,7 +111,8 @@ enum Time {
     ReceivedAt,
     FlowEnd,
     FlowStart,
-    ExportTime,
+    #[value(name = "export_time")]
+    Exported,
 }
 
 impl Args {
@@ -138,7 +139,7 @@ impl Args {
                 Time::ReceivedAt => TimeColumn::ReceivedAt,
                 Time::FlowEnd => TimeColumn::FlowEnd,
                 Time::FlowStart => TimeColumn::FlowStart,
-                Time::ExportTime => TimeColumn::ExportTime,
+                Time::Exported => TimeColumn::ExportTime,
             },
         }
     }

@@ -16,7 +16,7 @@ pub struct Running(Mutex<State>);
 
 enum State {
     Running(Box<Ingest>),
-    Stopped(Collecting),
+    Stopped(Box<Collecting>),
 }
 
 impl Running {
@@ -29,7 +29,7 @@ impl Running {
     pub fn status(&self) -> Collecting {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Running(ingest) => collecting(&ingest.status()),
-            State::Stopped(last) => last.clone(),
+            State::Stopped(last) => Collecting::clone(last),
         }
     }
 
@@ -37,11 +37,11 @@ impl Running {
     pub fn stop(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let last = match &*state {
-            State::Running(ingest) => collecting(&ingest.status()),
+            State::Running(ingest) => Box::new(collecting(&ingest.status())),
             State::Stopped(_) => return,
         };
         if let State::Running(ingest) = std::mem::replace(&mut *state, State::Stopped(last)) {
-            *state = State::Stopped(collecting(&ingest.stop()));
+            *state = State::Stopped(Box::new(collecting(&ingest.stop())));
         }
     }
 }
