@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::plan::{Context, decode_flows, decode_options};
 use crate::received::Received;
 use crate::sflow5;
-use crate::tally::{DropReason, Tally};
+use crate::tally::Tally;
 use crate::work::{Job, Work};
 
 /// Appends the rows of a message's data to `out` and says how many there were.
@@ -28,19 +28,14 @@ pub fn decode(work: &Work, octets: &[u8], received: &Received, out: &mut Output)
         let (offset, length) = (set.offset as usize, set.length as usize);
         let body = octets.get(offset..offset + length).unwrap_or_default();
         let rows_max = set.rows as usize;
-        let found = if set.plan.is_options() {
-            let found = decode_options(&set.plan, body, rows_max, &context, &mut out.options);
-            tally.options += found.rows as u64;
-            found
+        if set.plan.is_options() {
+            let rows = decode_options(&set.plan, body, rows_max, &context, &mut out.options);
+            tally.options += rows as u64;
         } else {
-            let found = decode_flows(&set.plan, body, rows_max, &context, &mut out.flows);
-            tally.flows += found.rows as u64;
-            found
-        };
-        tally.sets_decoded += 1;
-        if found.broken > 0 {
-            tally.drop_records(DropReason::MalformedSet, 1, found.broken);
+            let rows = decode_flows(&set.plan, body, rows_max, &context, &mut out.flows);
+            tally.flows += rows as u64;
         }
+        tally.sets_decoded += 1;
     }
     tally
 }

@@ -40,5 +40,5 @@ pub use output::Output;
 pub use protocol::{Protocol, recognise};
 pub use received::{Received, SessionId, Transport};
 pub use status::{ExporterStatus, SequenceStatus};
-pub use tally::{DropReason, Dropped, Tally};
+pub use tally::{DropReason, Dropped, Drops, Tally};
 pub use work::{Admitted, Released, Work};

@@ -16,7 +16,7 @@ use weir_model::column::{ElementKey, NullIf, Physical};
 
 pub(crate) use compile::compile;
 pub(crate) use enrich::float;
-pub(crate) use rows::{FixedRows, Rows, VariableRows, index};
+pub(crate) use rows::{FixedRows, Rows, VariableRows, count, index};
 pub(crate) use run::{Context, decode_flows, decode_options, number};
 pub(crate) use special::text;
 

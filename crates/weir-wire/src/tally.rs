@@ -106,40 +106,53 @@ pub struct Tally {
     pub withdrawals: u64,
     /// Data Sets decoded with a template that another source port of the exporter sent.
     pub templates_borrowed: u64,
-    /// Losses, indexed by [`DropReason`].
-    pub dropped: [Dropped; DropReason::ALL.len()],
+    /// Losses, indexed by [`DropReason`]; boxed since most messages have none and every message
+    /// moves its tally around.
+    pub drops: Option<Box<Drops>>,
 }
 
+/// Losses by [`DropReason`].
+pub type Drops = [Dropped; DropReason::ALL.len()];
+
 impl Tally {
+    fn entry(&mut self, reason: DropReason) -> &mut Dropped {
+        &mut self.drops.get_or_insert_default()[reason as usize]
+    }
+
+    /// Losses, indexed by [`DropReason`].
+    pub fn drops(&self) -> Drops {
+        self.drops.as_deref().copied().unwrap_or_default()
+    }
+
     /// Counts a message that was refused.
     pub fn drop_message(&mut self, reason: DropReason, octets: usize) {
-        let entry = &mut self.dropped[reason as usize];
+        let entry = self.entry(reason);
         entry.messages += 1;
         entry.octets += octets as u64;
     }
 
     /// Counts a Set (or sample) that was dropped whole; it must be in `sets` too.
     pub fn drop_set(&mut self, reason: DropReason, octets: usize) {
-        let entry = &mut self.dropped[reason as usize];
+        let entry = self.entry(reason);
         entry.sets += 1;
         entry.octets += octets as u64;
     }
 
     /// Counts records lost from a Set that was decoded in part.
     pub fn drop_records(&mut self, reason: DropReason, records: u64, octets: usize) {
-        let entry = &mut self.dropped[reason as usize];
+        let entry = self.entry(reason);
         entry.records += records;
         entry.octets += octets as u64;
     }
 
     /// What `reason` cost.
     pub fn dropped(&self, reason: DropReason) -> Dropped {
-        self.dropped[reason as usize]
+        self.drops()[reason as usize]
     }
 
     /// Sets dropped for any reason.
     pub fn dropped_sets(&self) -> u64 {
-        self.dropped.iter().map(|entry| entry.sets).sum()
+        self.drops.iter().flat_map(|drops| drops.iter()).map(|entry| entry.sets).sum()
     }
 
     /// Rows added to any table.
@@ -171,7 +184,9 @@ impl AddAssign<&Tally> for Tally {
         self.templates += other.templates;
         self.withdrawals += other.withdrawals;
         self.templates_borrowed += other.templates_borrowed;
-        for (entry, other) in self.dropped.iter_mut().zip(&other.dropped) {
+        let Some(others) = &other.drops else { return };
+        let drops = self.drops.get_or_insert_default();
+        for (entry, other) in drops.iter_mut().zip(others.iter()) {
             entry.messages += other.messages;
             entry.sets += other.sets;
             entry.records += other.records;

@@ -77,7 +77,7 @@ impl Reason {
     /// The drops of a tally that are not zero.
     pub(crate) fn of_wire(tally: &Tally) -> impl Iterator<Item = (Reason, Dropped)> + '_ {
         let nonzero = |dropped: &Dropped| *dropped != Dropped::default();
-        let reasons = DropReason::ALL.into_iter().zip(tally.dropped);
+        let reasons = DropReason::ALL.into_iter().zip(tally.drops());
         reasons.filter(move |(_, dropped)| nonzero(dropped)).map(|(r, d)| (Reason::Wire(r), d))
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use weir_model::Timestamp;
 
-use super::sequence::Sequence;
+use super::sequence::{Place, Sequence};
 use super::templates::{Known, Templates};
 use crate::header::{Header, RawSet};
 use crate::knowledge::Knowledge;
 use crate::limits::{ExporterSettings, Limits};
-use crate::plan::index;
+use crate::plan::count;
 use crate::protocol::Protocol;
 use crate::received::{Received, Transport};
 use crate::status::SequenceStatus;
@@ -125,6 +125,17 @@ impl Domain {
         sum
     }
 
+    /// Takes a message into its session's account; false, and nothing done, when it does not
+    /// follow.
+    pub(crate) fn observe(&mut self, session: usize, place: Place) -> bool {
+        let sequence = &mut self.sessions[session].sequence;
+        let follows = !sequence.breaks(&place);
+        if follows {
+            sequence.observe(place);
+        }
+        follows
+    }
+
     /// The template of a data Set, and whether another source port defined it.
     pub(crate) fn template(
         &self,
@@ -228,24 +239,29 @@ impl Domain {
             self.parked_sets -= 1;
             self.parked_octets -= set.cost();
             tally.sets_released += 1;
-            released.push(self.ready(&known, set, limits));
+            released.push(self.ready(&known, set, limits, tally));
         }
         released
     }
 
-    fn ready(&mut self, known: &Known, set: Parked, limits: &Limits) -> Released {
+    fn ready(
+        &mut self,
+        known: &Known,
+        set: Parked,
+        limits: &Limits,
+        tally: &mut Tally,
+    ) -> Released {
         let plan = known.plan();
-        let found = index(&plan.layout, &set.octets, limits.records, None);
+        let (_, rows) = count(plan, &set.octets, limits.records, tally);
         if known.teaches() {
-            let (rows, names) = (found.rows, limits.names);
-            crate::knowledge::learn(&mut self.knowledge, plan, &set.octets, rows, names);
+            crate::knowledge::learn(&mut self.knowledge, plan, &set.octets, rows, limits.names);
         }
-        self.records_seen += found.rows as u64;
+        self.records_seen += rows as u64;
         let mut sets = DataSets::default();
         sets.push(DataSet {
             offset: 0,
             length: set.octets.len() as u32,
-            rows: found.rows as u32,
+            rows: rows as u32,
             plan: Arc::clone(plan),
         });
         let knowledge = Arc::clone(&self.knowledge);

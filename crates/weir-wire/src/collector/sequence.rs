@@ -64,6 +64,8 @@ pub(crate) struct Sequence {
     uptime_ms: Option<u32>,
     holes: Vec<(u32, u32)>,
     recent: Vec<(u32, u32)>,
+    /// Slot of `recent` that is written next.
+    oldest: usize,
     behind: u8,
 }
 
@@ -210,10 +212,11 @@ impl Sequence {
 
     fn remember(&mut self, start: u32, units: u32) {
         if units > 0 {
-            if self.recent.len() == RECENT {
-                self.recent.remove(0);
+            match self.recent.get_mut(self.oldest) {
+                Some(oldest) => *oldest = (start, units),
+                None => self.recent.push((start, units)),
             }
-            self.recent.push((start, units));
+            self.oldest = (self.oldest + 1) % RECENT;
         }
     }
 
@@ -223,6 +226,7 @@ impl Sequence {
         self.doubts = 0;
         self.holes.clear();
         self.recent.clear();
+        self.oldest = 0;
     }
 
     /// Takes `start..start + units` out of the hole that holds all of it.

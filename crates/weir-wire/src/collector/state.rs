@@ -40,7 +40,9 @@ pub(super) fn save(domains: &HashMap<DomainKey, Domain>) -> Vec<u8> {
         let mut put = |kind: u8, parts: &[&[u8]]| entry(&mut out, key, kind, parts);
         // Connections and their templates end with the program.
         for session in domain.sessions.iter().filter(|session| session.id == 0) {
-            for template in session.templates.entries() {
+            let mut templates: Vec<_> = session.templates.entries().collect();
+            templates.sort_unstable_by_key(|entry| entry.known.template.id);
+            for template in templates {
                 let known = &template.known.template;
                 let options = [u8::from(known.scope.is_some())];
                 let (port, time) = (session.port.to_be_bytes(), template.defined.0.to_be_bytes());
@@ -56,23 +58,30 @@ fn save_knowledge(known: &Knowledge, put: &mut impl FnMut(u8, &[&[u8]])) {
     if let Some(rate) = known.general {
         put(GENERAL, &[&rate.to_be_bytes()]);
     }
-    for (id, rate) in &known.samplers {
+    for (id, rate) in sorted(&known.samplers) {
         put(SAMPLER, &[&id.to_be_bytes(), &rate.to_be_bytes()]);
     }
-    for (index, rate) in &known.sampled_interfaces {
+    for (index, rate) in sorted(&known.sampled_interfaces) {
         put(SAMPLED_INTERFACE, &[&index.to_be_bytes(), &rate.to_be_bytes()]);
     }
-    for (id, rate) in &known.sampled_templates {
+    for (id, rate) in sorted(&known.sampled_templates) {
         put(SAMPLED_TEMPLATE, &[&id.to_be_bytes(), &rate.to_be_bytes()]);
     }
     for (kind, names) in [(INTERFACE, &known.interfaces), (VRF, &known.vrfs)] {
-        for (id, name) in names {
+        for (id, name) in sorted(names) {
             put(kind, &[&id.to_be_bytes(), name.as_bytes()]);
         }
     }
-    for (id, name) in &known.applications {
+    for (id, name) in sorted(&known.applications) {
         put(APPLICATION, &[&[id.len() as u8], id, name.as_bytes()]);
     }
+}
+
+/// The same state gives the same octets.
+fn sorted<K: Ord, V>(map: &std::collections::HashMap<K, V>) -> Vec<(&K, &V)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    entries
 }
 
 fn entry(out: &mut Vec<u8>, key: &DomainKey, kind: u8, parts: &[&[u8]]) {

@@ -1,7 +1,8 @@
 //! Where the fields of the records of one Set lie: all lengths are checked here, once per Set, so
 //! that the loops over columns need no further care.
 
-use super::{Layout, Loc};
+use super::{Layout, Loc, Plan};
+use crate::tally::{DropReason, Tally};
 
 /// Records of one Set, as the column loops see them.
 pub(crate) trait Rows {
@@ -151,6 +152,21 @@ pub(crate) fn index(
         rows += 1;
     }
     Indexed { rows, broken: 0 }
+}
+
+/// Counts the records of a Set: all of them, and how many of them there is `room` for. Records
+/// past the room, and one that the Set cuts off, are counted as dropped.
+pub(crate) fn count(plan: &Plan, body: &[u8], room: usize, tally: &mut Tally) -> (usize, usize) {
+    let Indexed { rows: all, broken } = index(&plan.layout, body, usize::MAX, None);
+    if broken > 0 {
+        tally.drop_records(DropReason::MalformedSet, 1, broken);
+    }
+    let rows = all.min(room);
+    if rows < all {
+        let lost = (body.len() - broken) / all * (all - rows);
+        tally.drop_records(DropReason::RecordQuota, (all - rows) as u64, lost);
+    }
+    (all, rows)
 }
 
 /// One record from `at` on; gives its end. Each variable field takes an octet or more, so the end

@@ -5,7 +5,7 @@ use weir_model::columns::{flows, options};
 use weir_model::values::Native;
 use weir_model::{Addr, FlowBatch, elements};
 
-use super::rows::{FixedRows, Indexed, Rows, VariableRows, index};
+use super::rows::{FixedRows, Rows, VariableRows, index};
 use super::time::{Base, Form, nanos};
 use super::{Layout, Loc, Op, Plan, Step, enrich, special};
 use crate::header::Header;
@@ -32,25 +32,25 @@ impl Context<'_> {
     }
 }
 
-/// Appends the records of `body` to a batch of flows.
+/// Appends the records of `body` to a batch of flows and says how many there were.
 pub(crate) fn decode_flows(
     plan: &Plan,
     body: &[u8],
     rows_max: usize,
     context: &Context<'_>,
     batch: &mut FlowBatch,
-) -> Indexed {
+) -> usize {
     match &plan.layout {
         Layout::Fixed { stride } => {
             let rows = FixedRows::new(body, *stride, rows_max);
             flow_rows(plan, &rows, context, batch);
-            Indexed { rows: rows.len(), broken: 0 }
+            rows.len()
         }
         layout @ Layout::Variable { .. } => {
             let mut table = Vec::new();
             let found = index(layout, body, rows_max, Some(&mut table));
             flow_rows(plan, &VariableRows::new(body, &table, plan.variable()), context, batch);
-            found
+            found.rows
         }
     }
 }
@@ -85,25 +85,25 @@ fn flow_rows<R: Rows>(plan: &Plan, rows: &R, context: &Context<'_>, batch: &mut 
     enrich::fill(plan, rows, context, start, batch);
 }
 
-/// Appends the records of `body` to a batch of options.
+/// Appends the records of `body` to a batch of options and says how many there were.
 pub(crate) fn decode_options(
     plan: &Plan,
     body: &[u8],
     rows_max: usize,
     context: &Context<'_>,
     batch: &mut FlowBatch,
-) -> Indexed {
+) -> usize {
     match &plan.layout {
         Layout::Fixed { stride } => {
             let rows = FixedRows::new(body, *stride, rows_max);
             option_rows(plan, &rows, context, batch);
-            Indexed { rows: rows.len(), broken: 0 }
+            rows.len()
         }
         layout @ Layout::Variable { .. } => {
             let mut table = Vec::new();
             let found = index(layout, body, rows_max, Some(&mut table));
             option_rows(plan, &VariableRows::new(body, &table, plan.variable()), context, batch);
-            found
+            found.rows
         }
     }
 }
