@@ -17,54 +17,77 @@ const ENDPOINTS: usize = 20_000;
 const START: i64 = 1_800_000_000_000_000_000;
 
 fn main() {
-    let millions = std::env::args().nth(1).and_then(|arg| arg.parse::<usize>().ok()).unwrap_or(2);
+    let mut args = std::env::args().skip(1);
+    let millions = args.next().and_then(|arg| arg.parse::<usize>().ok()).unwrap_or(2);
+    let only = args.next();
+    let wanted = |phase: &str| only.as_deref().is_none_or(|only| only == phase);
     let blocks = (millions * 1_000_000).div_ceil(ROWS);
     let mut traffic = Traffic::new();
     let batches: Vec<FlowBatch> = (0..blocks).map(|_| traffic.batch(ROWS)).collect();
-    let rows = (blocks * ROWS) as f64;
-    println!("{:.1} M rows in {blocks} blocks", rows / 1e6);
+    println!("{:.1} M rows in {blocks} blocks", (blocks * ROWS) as f64 / 1e6);
+    let file = encoded(&batches);
+    if wanted("encode") {
+        encode(&batches);
+    }
+    if wanted("light") {
+        light(&batches[..blocks.min(4)]);
+    }
+    let segment = Segment::open(Arc::new(file), SegmentId(1)).expect("the bench wrote it");
+    if wanted("columns") {
+        by_column(&segment);
+    }
+    if wanted("scan") {
+        scan(&segment);
+    }
+    if wanted("read") {
+        read(&segment);
+    }
+}
 
+fn encoded(batches: &[FlowBatch]) -> Vec<u8> {
     let mut file = Vec::new();
-    let encode = median(|| {
-        file.clear();
-        let mut writer = SegmentWriter::new(head(), &mut file);
-        for batch in &batches {
-            writer.frame(batch, 0..batch.rows(), &mut file);
-        }
-        writer.footer(&mut file);
-    });
-    let size = file.len() as f64 / rows;
-    println!(
-        "encode      {:.3} CPU s per million rows, {size:.2} octets a row",
-        encode / rows * 1e6
-    );
+    let mut writer = SegmentWriter::new(head(), &mut file);
+    for batch in batches {
+        writer.frame(batch, 0..batch.rows(), &mut file);
+    }
+    writer.footer(&mut file);
+    file
+}
 
-    let mut small = Vec::new();
-    let mut count = 0;
-    let light = median(|| {
-        small.clear();
-        count = 0;
-        let mut writer = SegmentWriter::new(head(), &mut small);
-        for batch in batches.iter().take(4) {
+fn encode(batches: &[FlowBatch]) {
+    let rows = (batches.len() * ROWS) as f64;
+    let mut len = 0;
+    let seconds = median(|| len = encoded(batches).len()) / rows * 1e6;
+    println!(
+        "encode      {seconds:.3} CPU s per million rows, {:.2} octets a row",
+        len as f64 / rows
+    );
+}
+
+/// What small commits write: frames of 1,000 rows.
+fn light(batches: &[FlowBatch]) {
+    let mut file = Vec::new();
+    let mut frames = 0;
+    let seconds = median(|| {
+        file.clear();
+        frames = 0;
+        let mut writer = SegmentWriter::new(head(), &mut file);
+        for batch in batches {
             for start in (0..batch.rows()).step_by(1_000) {
-                writer.frame(batch, start..(start + 1_000).min(batch.rows()), &mut small);
-                count += 1;
+                writer.frame(batch, start..start + 1_000, &mut file);
+                frames += 1;
             }
         }
     });
-    let few = (4.min(blocks) * ROWS) as f64;
-    println!(
-        "light       {:.3} CPU s per million rows, {:.2} octets a row, {count} frames of 1,000 rows",
-        light / few * 1e6,
-        small.len() as f64 / few
-    );
+    let rows = (batches.len() * ROWS) as f64;
+    let (seconds, octets) = (seconds / rows * 1e6, file.len() as f64 / rows);
+    println!("light       {seconds:.3} CPU s per million rows, {octets:.2} octets a row");
+}
 
-    let file: Arc<Vec<u8>> = Arc::new(file);
-    let segment = Segment::open(file.clone(), SegmentId(1)).expect("the bench wrote it");
-    by_column(&segment, rows);
+fn scan(segment: &Segment) {
     let dictionary = segment.dictionary().expect("the bench wrote it");
     let mut total = 0u64;
-    let scan = median(|| {
+    let seconds = median(|| {
         let mut sums = vec![0u64; dictionary.addrs().len()];
         for block in 0..segment.block_count() {
             let data = segment.read(block, &[flows::SRC_ADDR, flows::OCTETS]);
@@ -72,14 +95,21 @@ fn main() {
         }
         total = sums.iter().sum();
     });
-    println!("sum by src  {:.0} M rows/s (total {total})", rows / scan / 1e6);
-    let batch = median(|| {
-        for block in 0..segment.block_count().min(8) {
-            total += segment.read_batch(block).expect("the bench wrote it").rows() as u64;
+    let rate = segment.info().rows as f64 / seconds / 1e6;
+    println!("sum by src  {rate:.0} M rows/s (total {total})");
+}
+
+/// What compaction pays to read.
+fn read(segment: &Segment) {
+    let blocks = segment.block_count().min(8);
+    let mut rows = 0;
+    let seconds = median(|| {
+        rows = 0;
+        for block in 0..blocks {
+            rows += segment.read_batch(block).expect("the bench wrote it").rows();
         }
     });
-    let read = (segment.block_count().min(8) * ROWS) as f64;
-    println!("read back   {:.3} CPU s per million rows, all columns", batch / read * 1e6);
+    println!("read back   {:.3} CPU s per million rows, all columns", seconds / rows as f64 * 1e6);
 }
 
 fn head() -> SegmentHead {
@@ -102,7 +132,8 @@ fn sum(data: &BlockData, sums: &mut [u64]) {
 }
 
 /// Octets a row and decoding time of each column.
-fn by_column(segment: &Segment, rows: f64) {
+fn by_column(segment: &Segment) {
+    let rows = segment.info().rows as f64;
     for def in Table::Flows.columns() {
         let octets: usize = (0..segment.block_count())
             .filter_map(|block| Some(segment.block_info(block)?.octets(def.id)))
@@ -120,13 +151,21 @@ fn by_column(segment: &Segment, rows: f64) {
     }
 }
 
-/// Median CPU seconds of 5 runs.
+/// CPU seconds that `work` takes: median of 5 samples. The kernel counts in ticks of some
+/// milliseconds, so a sample repeats the work until it has cost enough.
 fn median(mut work: impl FnMut()) -> f64 {
     let mut seconds: Vec<f64> = (0..5)
         .map(|_| {
             let start = cpu_seconds();
-            work();
-            cpu_seconds() - start
+            let mut times = 0.0;
+            loop {
+                work();
+                times += 1.0;
+                let cost = cpu_seconds() - start;
+                if cost > 0.15 {
+                    return cost / times;
+                }
+            }
         })
         .collect();
     seconds.sort_by(f64::total_cmp);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use weir_model::columns::flows;
-use weir_model::{Bitmap, Code, ColumnId, FlowBatch, Physical, Scalar, Table};
+use weir_model::{Addr, Bitmap, Code, ColumnId, FlowBatch, Physical, Scalar, Table};
 
 use super::directory::scalar_of;
 use super::mapped::Ordinals;
@@ -132,7 +132,7 @@ impl BlockWriter {
                 self.lanes(draft, &codes, references, out)
             }
             Dense::Addr(v) => {
-                let codes: Vec<Code> = v.iter().map(|addr| dictionary.addr(*addr)).collect();
+                let codes = addr_codes(&v, dictionary);
                 let mut entry = self.lanes(draft, &codes, references, out);
                 let first = v.first().copied().unwrap_or_default();
                 let (min, max) =
@@ -140,7 +140,8 @@ impl BlockWriter {
                 entry.zone.min = Scalar::Addr(min);
                 entry.zone.max = Scalar::Addr(max);
                 entry.code = codes.first().copied().unwrap_or_default();
-                if determining(dictionary.table()).contains(&draft.id)
+                if v.len() >= LIGHT_ROWS
+                    && determining(dictionary.table()).contains(&draft.id)
                     && entry.form == Form::Values
                     && let Some(ordinals) = Ordinals::of(&codes).filter(Ordinals::pay)
                 {
@@ -229,6 +230,21 @@ impl Draft<'_> {
         let (id, physical) = (self.id, self.physical);
         ColumnEntry { id, physical, form, zone, code: Code(0), offset: 0, len: 0, crc: 0 }
     }
+}
+
+/// Codes of addresses. Rows of one datagram have the same exporter: what was looked up for the
+/// row before is remembered.
+fn addr_codes(addrs: &[Addr], dictionary: &mut BatchCodes<'_>) -> Vec<Code> {
+    let mut last: Option<(Addr, Code)> = None;
+    let code = |addr: &Addr| match last {
+        Some((known, code)) if known == *addr => code,
+        _ => {
+            let code = dictionary.addr(*addr);
+            last = Some((*addr, code));
+            code
+        }
+    };
+    addrs.iter().map(code).collect()
 }
 
 fn constant(

@@ -11,6 +11,9 @@ const SAMPLE: usize = 2_048;
 const SAMPLED_MIN: usize = 512;
 /// Octets of tables and lengths that a compressed plane costs.
 const PLANE_OVERHEAD: f64 = 90.0;
+/// What planes must come down to: reading them costs three times what reading packed values does,
+/// so that saving a tenth is not enough.
+const PLANES_WORTH: f64 = 0.8;
 
 /// What a sequence is written as.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +49,7 @@ pub(crate) fn choose(
     let mut squeeze = false;
     if let Some(counts) = distinct.and_then(|d| d.counts(values.iter().step_by(step).copied())) {
         let sampled = values.len().div_ceil(step);
-        let entropy = entropy(counts.iter().copied(), sampled);
+        let entropy = if compress { entropy(counts.iter().copied(), sampled) } else { 32.0 };
         let table = counts.len() as f64 * f64::from(width_of(max)) / 8.0 + 40.0;
         let width = f64::from(width_of(counts.len() as u32 - 1));
         let index_bits = if compress { width.min(entropy.max(0.1) * 1.05) } else { width };
@@ -61,7 +64,7 @@ pub(crate) fn choose(
     }
     if compress {
         let (count, planes) = planes_cost(values, max, step);
-        if planes < cost * 0.9 && choice != Choice::Distinct {
+        if planes < cost * PLANES_WORTH && choice != Choice::Distinct {
             return (Choice::Planes(count), false);
         }
     }
@@ -82,7 +85,8 @@ fn packed_cost(values: &[u32], max: u32, step: usize) -> (u32, f64) {
     let mut exceptions = 0.0;
     for width in (0..most).rev() {
         exceptions += f64::from(widths[width as usize + 1]) * scale;
-        let position = if exceptions * 64.0 > n { 8.0 } else { 12.0 };
+        // An exception takes 8 to 16 bits for its place, and as long to read as many values.
+        let position = 16.0;
         let bits = n * f64::from(width) + exceptions * (position + f64::from(most - width));
         if bits / 8.0 + 2.0 < cost {
             (best, cost) = (width, bits / 8.0 + 2.0);
@@ -104,7 +108,17 @@ fn grouped_cost(values: &[u32]) -> f64 {
 #[inline]
 pub(crate) fn bounds(values: &[u32]) -> (u32, u32) {
     let Some(first) = values.first() else { return (0, 0) };
-    values.iter().fold((*first, *first), |(min, max), v| (min.min(*v), max.max(*v)))
+    // Eight of each side by side, so that compilers use vectors.
+    let (mut mins, mut maxs) = ([*first; 8], [*first; 8]);
+    let (eights, rest) = values.as_chunks::<8>();
+    for eight in eights {
+        for ((min, max), value) in mins.iter_mut().zip(&mut maxs).zip(eight) {
+            *min = (*min).min(*value);
+            *max = (*max).max(*value);
+        }
+    }
+    let low = mins.iter().chain(rest).fold(*first, |min, v| min.min(*v));
+    (low, maxs.iter().chain(rest).fold(*first, |max, v| max.max(*v)))
 }
 
 fn planes_cost(values: &[u32], max: u32, step: usize) -> (u32, f64) {
@@ -130,7 +144,7 @@ fn planes_cost(values: &[u32], max: u32, step: usize) -> (u32, f64) {
 }
 
 /// Bits that a value carries on average, if the next does not depend on the one before.
-fn entropy(counts: impl Iterator<Item = u32>, total: usize) -> f64 {
+pub(crate) fn entropy(counts: impl Iterator<Item = u32>, total: usize) -> f64 {
     let total = total as f64;
     let bits = counts.filter(|count| *count > 0).map(|count| {
         let share = f64::from(count) / total;

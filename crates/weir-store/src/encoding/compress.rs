@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::CParameter;
 
 use crate::read::Damage;
 
@@ -11,26 +12,50 @@ use super::Decoded;
 /// Level of every compression: higher ones cost more and save nothing on these octets.
 const LEVEL: i32 = 1;
 
-/// A compressor with its memory.
+/// Two compressors with their memory.
 pub(crate) struct Squeezer {
-    zstd: Option<Compressor<'static>>,
+    text: Option<Compressor<'static>>,
+    noise: Option<Compressor<'static>>,
     buffer: Vec<u8>,
 }
 
 impl Squeezer {
     pub(crate) fn new() -> Squeezer {
         // A machine without memory for the tables stores octets as they are.
-        Squeezer { zstd: Compressor::new(LEVEL).ok(), buffer: Vec::new() }
+        let text = Compressor::new(LEVEL).ok();
+        let mut noise = Compressor::new(LEVEL).ok();
+        if let Some(zstd) = &mut noise {
+            // Why: octets of planes repeat by chance only. Looking for repeats costs time when
+            // writing, and each that is found costs more when reading than it saves.
+            let quiet = [CParameter::MinMatch(7), CParameter::HashLog(6)];
+            quiet.into_iter().for_each(|parameter| {
+                // A library that knows them not compresses well enough without.
+                let _ = zstd.set_parameter(parameter);
+            });
+        }
+        Squeezer { text, noise, buffer: Vec::new() }
     }
 
-    /// `octets` compressed, if that saves a tenth.
+    /// `octets` in which stretches repeat, compressed, if that saves a tenth.
     pub(crate) fn squeeze(&mut self, octets: &[u8]) -> Option<&[u8]> {
-        let zstd = self.zstd.as_mut()?;
+        Self::compress(self.text.as_mut()?, octets, &mut self.buffer)
+    }
+
+    /// `octets` of which some are more frequent than others, compressed, if that saves a tenth.
+    pub(crate) fn squeeze_noise(&mut self, octets: &[u8]) -> Option<&[u8]> {
+        Self::compress(self.noise.as_mut()?, octets, &mut self.buffer)
+    }
+
+    fn compress<'b>(
+        zstd: &mut Compressor<'static>,
+        octets: &[u8],
+        buffer: &'b mut Vec<u8>,
+    ) -> Option<&'b [u8]> {
         let most = octets.len() - octets.len().div_ceil(10);
-        self.buffer.clear();
-        self.buffer.reserve(zstd::zstd_safe::compress_bound(octets.len()));
-        let len = zstd.compress_to_buffer(octets, &mut self.buffer).ok()?;
-        (len <= most).then(|| &self.buffer[..len])
+        buffer.clear();
+        buffer.reserve(zstd::zstd_safe::compress_bound(octets.len()));
+        let len = zstd.compress_to_buffer(octets, buffer).ok()?;
+        (len <= most).then(|| &buffer[..len])
     }
 }
 

@@ -218,8 +218,9 @@ pub(crate) mod plane {
     pub const RAW: u8 = 0;
     /// Compressed: length, octets.
     pub const COMPRESSED: u8 = 1;
-    /// All the same: the octet.
-    pub const CONSTANT: u8 = 2;
+    /// Nearly all the same: that octet, the number of others, and for each of them its distance
+    /// from the one before and the octet.
+    pub const SPARSE: u8 = 2;
 }
 
 fn planes(cursor: &mut Cursor<'_>, n: usize, sink: Sink<'_>) -> Decoded<()> {
@@ -237,8 +238,8 @@ fn planes(cursor: &mut Cursor<'_>, n: usize, sink: Sink<'_>) -> Decoded<()> {
                 expand(cursor.take(len)?, n, buffer)?;
                 buffer
             }
-            plane::CONSTANT => {
-                buffer.resize(n, cursor.u8()?);
+            plane::SPARSE => {
+                sparse(cursor, n, buffer)?;
                 buffer
             }
             _ => return Err(Damage::Impossible("form of a plane")),
@@ -255,6 +256,19 @@ fn planes(cursor: &mut Cursor<'_>, n: usize, sink: Sink<'_>) -> Decoded<()> {
             }
         }
         sink(values)?;
+    }
+    Ok(())
+}
+
+fn sparse(cursor: &mut Cursor<'_>, n: usize, plane: &mut Vec<u8>) -> Decoded<()> {
+    plane.resize(n, cursor.u8()?);
+    let count = cursor.count(n, "number of exceptions")?;
+    let mut next = 0;
+    for _ in 0..count {
+        let at = next + cursor.count(n, "position of an exception")?;
+        let octet = cursor.u8()?;
+        *plane.get_mut(at).ok_or(Damage::Impossible("position of an exception"))? = octet;
+        next = at + 1;
     }
     Ok(())
 }

@@ -8,16 +8,20 @@ const FREE: u32 = u32::MAX;
 /// A set of at most [`DISTINCT_MAX`] numbers with the order they were found in.
 pub(crate) struct Distinct {
     slots: Box<[u32; SLOTS]>,
+    /// Slots that are taken, by index.
+    taken: Vec<u16>,
     found: Vec<u32>,
 }
 
 impl Distinct {
     pub(crate) fn new() -> Distinct {
-        Distinct { slots: Box::new([FREE; SLOTS]), found: Vec::with_capacity(DISTINCT_MAX) }
+        Distinct { slots: Box::new([FREE; SLOTS]), taken: Vec::new(), found: Vec::new() }
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.slots.fill(FREE);
+    fn clear(&mut self) {
+        for slot in self.taken.drain(..) {
+            self.slots[usize::from(slot)] = FREE;
+        }
         self.found.clear();
     }
 
@@ -33,6 +37,7 @@ impl Distinct {
                 }
                 let index = self.found.len() as u32;
                 self.slots[at % SLOTS] = index;
+                self.taken.push((at % SLOTS) as u16);
                 self.found.push(value);
                 return Some(index);
             }

@@ -1,6 +1,6 @@
 //! From values to octets.
 
-use super::choose::{Choice, bounds, choose};
+use super::choose::{Choice, bounds, choose, entropy};
 use super::compress::Squeezer;
 use super::cursor::put_varint;
 use super::decode::{SCALES, plane};
@@ -8,15 +8,15 @@ use super::distinct::Distinct;
 use super::pack::{GROUP, pack};
 use super::{Lane, narrow_form, wide_form, width_of, zigzag};
 
-/// Fewer values than this in a run on average, and runs do not pay; a run of narrow values has to
-/// be longer, for they are packed well as they are.
+/// Fewer values than this in a run on average, and runs do not pay.
 const RUN_MIN: usize = 3;
-const RUN_MIN_NARROW: usize = 20;
 
 /// Writes sequences, with memory that is used again.
 pub(crate) struct Encoder {
     squeezer: Squeezer,
     distinct: Distinct,
+    /// Memory for values above the lowest one.
+    residuals: Vec<u32>,
     compress: bool,
 }
 
@@ -53,7 +53,12 @@ pub(crate) fn profile<T: Lane>(values: &[T]) -> Profile {
 
 impl Encoder {
     pub(crate) fn new() -> Encoder {
-        Encoder { squeezer: Squeezer::new(), distinct: Distinct::new(), compress: true }
+        Encoder {
+            squeezer: Squeezer::new(),
+            distinct: Distinct::new(),
+            residuals: Vec::new(),
+            compress: true,
+        }
     }
 
     /// Whether what follows may be compressed: light encoding is for frames that are soon
@@ -86,8 +91,7 @@ impl Encoder {
             put_varint(out, profile.min);
             return;
         }
-        let run_min = if profile.width() <= 8 { RUN_MIN_NARROW } else { RUN_MIN };
-        if profile.runs * run_min <= values.len() && outermost {
+        if outermost && self.runs_pay(values, profile) {
             self.runs(values, profile.runs, out);
             return;
         }
@@ -105,12 +109,15 @@ impl Encoder {
         out.push(scale as u8);
         match narrow {
             Ok(highest) => {
-                let residuals: Vec<u32> =
-                    residuals(values, profile.min, scale).map(|residual| residual as u32).collect();
-                self.narrow(&residuals, highest, out, true);
+                let mut above = std::mem::take(&mut self.residuals);
+                above.clear();
+                residuals(values, profile.min, scale, |bits| bits as u32, &mut above);
+                self.narrow(&above, highest, out, true);
+                self.residuals = above;
             }
             Err(_) => {
-                let all: Vec<u64> = residuals(values, profile.min, scale).collect();
+                let mut all: Vec<u64> = Vec::with_capacity(values.len());
+                residuals(values, profile.min, scale, |bits| bits, &mut all);
                 let low: Vec<u32> = all.iter().map(|v| *v as u32).collect();
                 let high: Vec<u32> = all.iter().map(|v| (v >> 32) as u32).collect();
                 let low_max = bounds(&low).1;
@@ -118,6 +125,22 @@ impl Encoder {
                 self.narrow(&high, (highest >> 32) as u32, out, true);
             }
         }
+    }
+
+    /// True when the values of runs and their lengths are less than the values. Values of which one
+    /// is frequent come in runs too, but are smaller without them.
+    fn runs_pay<T: Lane>(&mut self, values: &[T], profile: Profile) -> bool {
+        if profile.runs * RUN_MIN > values.len() {
+            return false;
+        }
+        let step = values.len().div_ceil(2_048).max(1);
+        let folded = |value: &T| (value.to_bits() ^ value.to_bits() >> 32) as u32;
+        let counts = self.distinct.counts(values.iter().step_by(step).map(folded));
+        let width = profile.width() as f64;
+        let sampled = values.len().div_ceil(step);
+        let bits = counts.map_or(width, |c| entropy(c.iter().copied(), sampled).min(width));
+        let length = values.len() as f64 / profile.runs as f64;
+        (width.min(bits + 1.0) + length.log2() + 2.0) / length < bits * 0.9
     }
 
     fn runs<T: Lane>(&mut self, values: &[T], runs: usize, out: &mut Vec<u8>) {
@@ -192,7 +215,7 @@ impl Encoder {
         if len < 256 {
             return;
         }
-        let Some(squeezed) = self.squeezer.squeeze(&out[start..]) else { return };
+        let Some(squeezed) = self.squeezer.squeeze_noise(&out[start..]) else { return };
         out.truncate(start);
         out.push(narrow_form::COMPRESSED);
         put_varint(out, len as u64);
@@ -207,10 +230,10 @@ impl Encoder {
         for index in 0..count {
             octets.clear();
             octets.extend(values.iter().map(|value| (value >> (8 * index)) as u8));
-            let first = octets.first().copied().unwrap_or(0);
-            if octets.iter().all(|octet| *octet == first) {
-                out.extend([plane::CONSTANT, first]);
-            } else if let Some(squeezed) = self.squeezer.squeeze(&octets) {
+            if sparse_plane(&octets, out) {
+                continue;
+            }
+            if let Some(squeezed) = self.squeezer.squeeze_noise(&octets) {
                 out.push(plane::COMPRESSED);
                 put_varint(out, squeezed.len() as u64);
                 out.extend_from_slice(squeezed);
@@ -222,18 +245,43 @@ impl Encoder {
     }
 }
 
-/// What is left of values above `min`, divided by scale `scale`.
-fn residuals<T: Lane>(values: &[T], min: u64, scale: usize) -> impl Iterator<Item = u64> {
+/// Writes a plane in which nearly all octets are the same by those that are not.
+fn sparse_plane(octets: &[u8], out: &mut Vec<u8>) -> bool {
+    // The median of three is the common octet, if there is one that is common enough.
+    let at = |share: usize| octets.get(octets.len() * share / 4).copied().unwrap_or(0);
+    let (a, b, c) = (at(1), at(2), at(3));
+    let common = a.min(b).max(a.max(b).min(c));
+    let others = octets.iter().filter(|octet| **octet != common).count();
+    if others * 32 > octets.len() {
+        return false;
+    }
+    out.extend([plane::SPARSE, common]);
+    put_varint(out, others as u64);
+    let mut next = 0;
+    for (at, octet) in octets.iter().enumerate().filter(|(_, octet)| **octet != common) {
+        put_varint(out, (at - next) as u64);
+        out.push(*octet);
+        next = at + 1;
+    }
+    true
+}
+
+/// Appends what is left of values above `min`, divided by scale `scale`.
+fn residuals<T: Lane, R>(
+    values: &[T],
+    min: u64,
+    scale: usize,
+    cast: impl Fn(u64) -> R,
+    out: &mut Vec<R>,
+) {
+    let above = values.iter().map(|value| value.to_bits() - min);
     // Cost: a division by a constant is a multiplication; by a variable it is 20 times that.
-    values.iter().map(move |value| {
-        let above = value.to_bits() - min;
-        match scale {
-            0 => above,
-            1 => above / SCALES[1],
-            2 => above / SCALES[2],
-            _ => above / SCALES[3],
-        }
-    })
+    match scale {
+        0 => out.extend(above.map(cast)),
+        1 => out.extend(above.map(|above| cast(above / SCALES[1]))),
+        2 => out.extend(above.map(|above| cast(above / SCALES[2]))),
+        _ => out.extend(above.map(|above| cast(above / SCALES[3]))),
+    }
 }
 
 /// The largest scale that every value above `min` is a multiple of.
