@@ -94,7 +94,7 @@ impl Collector {
     ) -> Result<Admitted, MessageError> {
         let samples = sflow5::header(octets)?;
         let key = DomainKey {
-            addr: samples.agent,
+            addr: samples.exporter(received),
             protocol: Protocol::Sflow5,
             domain: samples.sub_agent,
         };
@@ -112,7 +112,8 @@ impl Collector {
             full_until: &mut self.full_until,
         }
         .open(&self.limits, key, received)?;
-        domain.records_seen += u64::from(samples.samples);
+        // The number is the sender's claim; a sample has at least its head of eight octets.
+        domain.records_seen += u64::from(samples.samples).min(octets.len() as u64 / 8);
         let tally = message_tally(octets.len());
         domain.tally += &tally;
         let place = place(&header, Some(1));

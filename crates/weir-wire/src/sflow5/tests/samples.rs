@@ -347,3 +347,14 @@ fn rtmetric_and_rtflow_are_read() {
         "{line}"
     );
 }
+
+#[test]
+fn the_control_pass_knows_an_agent_without_address_by_its_sender() {
+    let mut decoder = crate::Decoder::new(crate::Limits::default());
+    let octets = [words(&[5, 0, 3, 11, 0, u32::MAX]), flow_sample(&[])].concat();
+    let mut out = Output::new();
+    let tally = decoder.decode(&octets, &received(), &mut out).unwrap();
+    assert_eq!((tally.messages, tally.sets, tally.sets_decoded, tally.flows), (1, 2, 1, 1));
+    let exporters: Vec<_> = decoder.collector().exporters().map(|status| status.addr).collect();
+    assert_eq!(exporters, [received().addr()]);
+}
