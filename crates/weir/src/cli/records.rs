@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Deserialize;
 use serde_json::Value;
-use weir_model::SystemClock;
+use weir_model::{SystemClock, Table};
 use weir_query::{Cancel, RecordsQuery};
 
 use super::Settings;
 use super::client::Server;
 use super::out::{print, say};
 use super::query::{Range, open, refusal};
-use super::table::{Output, align, csv_field, plain};
+use super::table::{Output, align, csv_field, named, plain};
 use super::text::{visible, visible_json};
 use crate::config::policies;
 
@@ -168,8 +168,8 @@ impl Args {
 
 /// Every column that some record has, in the order of the column table.
 fn every_name(records: &[Value], table: &str) -> Vec<String> {
-    let table = weir_model::Table::ALL.into_iter().find(|known| known.name() == table);
-    let columns = table.map_or(&[][..], weir_model::Table::columns);
+    let table = Table::ALL.into_iter().find(|known| known.name() == table);
+    let columns = table.map_or(&[][..], Table::columns);
     let has = |name: &str| records.iter().any(|record| record.get(name).is_some());
     columns.iter().map(|def| def.name).filter(|name| has(name)).map(str::to_owned).collect()
 }
@@ -177,7 +177,7 @@ fn every_name(records: &[Value], table: &str) -> Vec<String> {
 fn form(records: &[Value], columns: &[String], output: Output, heading: bool) -> String {
     match output {
         Output::Json | Output::Ndjson => {
-            records.iter().map(|record| visible_json(&format!("{record}\n"))).collect()
+            records.iter().map(|record| visible_json(&line(record))).collect()
         }
         Output::Csv => {
             let names = columns.iter().map(|name| csv_field(name)).collect::<Vec<_>>().join(",");
@@ -194,13 +194,25 @@ fn form(records: &[Value], columns: &[String], output: Output, heading: bool) ->
             for record in records {
                 let cells = columns.iter().map(|name| match record.get(name) {
                     None => "-".to_owned(),
-                    value => visible(&plain(value)),
+                    value => named(name, value).unwrap_or_else(|| visible(&plain(value))),
                 });
                 lines.push(cells.collect());
             }
             pad(&lines)
         }
     }
+}
+
+/// A record as a line of JSON, its columns in the order of the column table.
+fn line(record: &Value) -> String {
+    let kind = record.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let table = Table::ALL.into_iter().find(|table| table.kind() == kind);
+    let columns = table.map_or(&[][..], Table::columns).iter().map(|def| def.name);
+    let fields = std::iter::once("kind").chain(columns).filter_map(|name| {
+        let value = record.get(name)?;
+        Some(format!("\"{name}\":{value}"))
+    });
+    format!("{{{}}}\n", fields.collect::<Vec<_>>().join(","))
 }
 
 /// Aligns, with least widths so that the lines of `--follow` stand under each other.

@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::Value;
+use weir_model::Table;
 
 use super::text::{human, visible, visible_json};
 
@@ -129,8 +130,16 @@ fn cell(column: &Column, value: Option<&Value>) -> String {
     };
     match number {
         Some(number) if is_measure(column) => human(number, &column.unit),
-        _ => visible(&plain(value)),
+        Some(_) => named(&column.name, value).unwrap_or_else(|| plain(value)),
+        None => visible(&plain(value)),
     }
+}
+
+/// The name of an enumerated value, or of the flags that are set.
+pub fn named(column: &str, value: Option<&Value>) -> Option<String> {
+    let def = Table::ALL.into_iter().find_map(|table| table.find(column))?;
+    let text = def.named?.text(value?.as_u64()?);
+    (!text.is_empty()).then_some(text)
 }
 
 /// Ports, AS numbers and enumerations are numbers too, but names rather than amounts.
@@ -139,7 +148,12 @@ fn is_measure(column: &Column) -> bool {
 }
 
 fn is_right(column: &Column) -> bool {
-    is_measure(column) || (column.ty.starts_with('u') && column.ty != "u32_list")
+    let is_number = column.ty.starts_with('u') && column.ty != "u32_list";
+    let is_named = Table::ALL
+        .into_iter()
+        .find_map(|table| table.find(&column.name))
+        .is_some_and(|def| def.named.is_some());
+    is_measure(column) || (is_number && !is_named)
 }
 
 fn table(answer: &Answer) -> String {
@@ -161,17 +175,24 @@ fn table(answer: &Answer) -> String {
         out.push_str("(no records match)\n");
     }
     out.push_str(&format!(
-        "{} read from {tier}: {blocks} blocks of {segments} segments, {ms:.1} ms\n",
-        match read {
-            1 => "1 row".to_owned(),
-            n => format!("{} rows", human(*n as f64, "")),
-        }
+        "{} read from {tier} in {ms:.1} ms ({}, {})\n",
+        count(*read, "row"),
+        count(*blocks, "block"),
+        count(*segments, "segment")
     ));
     if *rows_rate_unknown > 0 {
         let rows = human(*rows_rate_unknown as f64, "");
         out.push_str(&format!("{rows} rows tell no sampling rate and were counted as unsampled\n"));
     }
     out
+}
+
+/// A number of things, in words.
+fn count(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        n => format!("{} {thing}s", human(n as f64, "")),
+    }
 }
 
 /// Rows of sums, under the columns of the same name; `label` stands in the first other column.
@@ -237,7 +258,24 @@ mod tests {
              2001:db8::1         -              18.4 EB\n\
              (other)                                7 B\n\
              (total)                                9 B\n\
-             40 rows read from raw: 2 blocks of 1 segments, 1.2 ms\n"
+             40 rows read from raw in 1.2 ms (2 blocks, 1 segment)\n"
+        );
+    }
+
+    #[test]
+    fn people_get_the_names_of_enumerated_values() {
+        let document = r#"{"columns":[
+            {"name":"proto","type":"u8","unit":"","values":[6,253,null]},
+            {"name":"tcp_flags","type":"u16","unit":"","values":[18,0,2]},
+            {"name":"fps","type":"f64","unit":"flow/s","values":[1500,0.5,2]}],
+          "stats":{"tier":"1m","rows":1,"blocks":1,"segments":1,"ms":0.04}}"#;
+        assert_eq!(
+            render(document.as_bytes(), Output::Table).unwrap(),
+            "proto  tcp_flags       fps\n\
+             tcp    syn|ack    1.50 k/s\n\
+             253    0           0.50 /s\n\
+             -      syn            2 /s\n\
+             1 row read from 1m in 0.0 ms (1 block, 1 segment)\n"
         );
     }
 

@@ -62,7 +62,7 @@ fn short(unit: &str) -> &str {
         "octets" => "B",
         "packets" | "flows" => "",
         "octet/s" => "B/s",
-        "packets/s" | "flows/s" => "/s",
+        "packet/s" | "flow/s" => "/s",
         other => other,
     }
 }
