@@ -11,7 +11,7 @@ impl Dice {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Dice {
 
     /// A number below `limit`; 0 when `limit` is 0.
     pub fn below(&mut self, limit: usize) -> usize {
-        if limit == 0 { 0 } else { (self.next() % limit as u64) as usize }
+        if limit == 0 { 0 } else { (self.roll() % limit as u64) as usize }
     }
 
     /// Damages `octets` in one of the ways that reach deep into a decoder: a flipped bit, an octet
@@ -30,7 +30,7 @@ impl Dice {
         const TELLING: [u16; 12] = [0, 1, 2, 3, 4, 5, 255, 256, 0x7fff, 0x8000, 0xfffe, 0xffff];
         let at = self.below(octets.len());
         match self.below(7) {
-            _ if octets.is_empty() => octets.push(self.next() as u8),
+            _ if octets.is_empty() => octets.push(self.roll() as u8),
             0 => octets[at] ^= 1 << self.below(8),
             1 => octets[at] = TELLING[self.below(TELLING.len())] as u8,
             2 => {
@@ -50,7 +50,7 @@ impl Dice {
                 let end = at + self.below((octets.len() - at).min(16) + 1);
                 octets.drain(at..end);
             }
-            _ => octets[at] = self.next() as u8,
+            _ => octets[at] = self.roll() as u8,
         }
     }
 }

@@ -96,7 +96,8 @@ impl TemplateEncoder {
         let (mut layout, mut record) = (Layout::default(), Vec::new());
         match batch.table() {
             Table::Flows => {
-                let writer = RowWriter::new(batch, self.packer.dialect(), self.packer.policy());
+                let (dialect, boot) = (self.packer.dialect(), self.packer.boot());
+                let writer = RowWriter::new(batch, dialect, self.packer.policy(), boot);
                 for row in 0..batch.rows() {
                     writer.write(batch, row, &mut layout, &mut record);
                     self.packer.push(&layout, &record, emit);
@@ -130,11 +131,27 @@ fn options_row(
     layout.clear();
     record.clear();
     let list = |column| batch.get_octets(column, row).unwrap_or_default();
-    for element in elements::iter(list(options::SCOPE)) {
+    for mut element in elements::iter(list(options::SCOPE)) {
+        if dialect == Dialect::NetFlow9 {
+            element.key.id = scope_type(element.key.id);
+        }
         element_field(dialect, element, layout, record);
     }
     layout.end_scope();
     for element in elements::iter(list(options::FIELDS)) {
         element_field(dialect, element, layout, record);
+    }
+}
+
+/// The v9 scope type that says what the element does: the inverse of what the decoder makes of
+/// system, interface, line card, cache and template (RFC 3954 §6.1).
+fn scope_type(id: u16) -> u16 {
+    match id {
+        144 => 1,
+        10 => 2,
+        141 => 3,
+        143 => 4,
+        145 => 5,
+        id => id,
     }
 }

@@ -9,6 +9,7 @@
 //! progress. No I/O, no clock (the time of receipt is a parameter), no `unsafe`.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod collector;
 pub mod decode;
 pub mod encode;

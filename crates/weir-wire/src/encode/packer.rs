@@ -1,5 +1,7 @@
 //! Fills messages with Sets of templates and records up to the size limit.
 
+use std::time::Duration;
+
 use weir_model::Timestamp;
 
 use super::book::{Book, Refresh};
@@ -92,6 +94,20 @@ impl Packer {
 
     pub(super) fn policy(&self) -> &EncoderPolicy {
         &self.policy
+    }
+
+    /// Time of the header in whole seconds, and the uptime then, which wraps after 49 days.
+    fn header_times(&self) -> (u32, u32) {
+        let seconds = self.now.seconds().clamp(0, i64::from(u32::MAX)) as u32;
+        let at = Timestamp::from_seconds(seconds.into());
+        (seconds, at.since(self.policy.boot).as_millis() as u32)
+    }
+
+    /// When the header's uptime was 0.
+    pub(super) fn boot(&self) -> Timestamp {
+        let (seconds, uptime) = self.header_times();
+        let uptime = Duration::from_millis(uptime.into());
+        Timestamp::from_seconds(seconds.into()).minus(uptime)
     }
 
     /// Takes the time of the messages to come.
@@ -245,7 +261,7 @@ impl Packer {
             return;
         }
         self.close_set();
-        let seconds = self.now.seconds().clamp(0, i64::from(u32::MAX)) as u32;
+        let (seconds, uptime) = self.header_times();
         let (domain, sequence) = (self.policy.domain, self.sequence);
         let words = match self.dialect {
             Dialect::Ipfix => {
@@ -254,9 +270,6 @@ impl Packer {
                 self.head(10, length, &[seconds, sequence, domain])
             }
             Dialect::NetFlow9 => {
-                // Whole seconds, as the header's own: then header time − uptime is `boot` exactly.
-                let at = Timestamp::from_seconds(seconds.into());
-                let uptime = at.since(self.policy.boot).as_millis() as u32;
                 self.sequence = self.sequence.wrapping_add(1);
                 self.head(9, self.all_records, &[uptime, seconds, sequence, domain])
             }

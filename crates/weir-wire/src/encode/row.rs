@@ -52,6 +52,7 @@ impl Layout {
 #[derive(Debug)]
 pub(super) struct RowWriter {
     dialect: Dialect,
+    /// When the uptime in the message's header was 0.
     boot: Timestamp,
     mediate: bool,
     carriers: Vec<Carrier>,
@@ -59,12 +60,17 @@ pub(super) struct RowWriter {
 
 impl RowWriter {
     /// A writer of the columns that `batch` has and `dialect` can carry.
-    pub(super) fn new(batch: &FlowBatch, dialect: Dialect, policy: &EncoderPolicy) -> RowWriter {
+    pub(super) fn new(
+        batch: &FlowBatch,
+        dialect: Dialect,
+        policy: &EncoderPolicy,
+        boot: Timestamp,
+    ) -> RowWriter {
         let present = batch.columns().filter(|(_, column)| **column != Column::Absent);
         let defs = present.filter_map(|(id, _)| batch.table().def(id));
         RowWriter {
             dialect,
-            boot: policy.boot,
+            boot,
             mediate: policy.mediate && dialect == Dialect::Ipfix,
             carriers: defs.filter_map(|def| carrier(def, dialect)).collect(),
         }

@@ -57,19 +57,22 @@ pub(super) fn octets<R: Rows>(step: &Step, rows: &R, start: usize, batch: &mut F
 
 /// Fills rows in which the preferred element said nothing.
 pub(super) fn fallback<R: Rows>(step: &Step, rows: &R, start: usize, batch: &mut FlowBatch) {
-    let convert = |field: &[u8]| match step.op {
-        Op::Number => number(field).map(Scalar::U64),
-        Op::IcmpType => field.first().map(|&kind| Scalar::U64(kind.into())),
-        Op::IcmpCode => field.get(1).map(|&code| Scalar::U64(code.into())),
-        _ => address(step.op, field).map(Scalar::Addr),
-    };
     for (row, field) in rows.slices(step.loc).enumerate() {
         let now = batch.get(step.column, start + row);
-        let Some(value) = convert(field) else { continue };
+        let Some(value) = alternative(step, field) else { continue };
         let better = is_nothing(now) && !is_nothing(Some(value));
         if better || now.is_none() && step.null_if.is_none() {
             batch.set_scalar(step.column, start + row, value);
         }
+    }
+}
+
+fn alternative(step: &Step, field: &[u8]) -> Option<Scalar> {
+    match step.op {
+        Op::Number => number(field).map(Scalar::U64),
+        Op::IcmpType => field.first().map(|&kind| Scalar::U64(kind.into())),
+        Op::IcmpCode => field.get(1).map(|&code| Scalar::U64(code.into())),
+        _ => address(step.op, field).map(Scalar::Addr),
     }
 }
 
@@ -95,7 +98,7 @@ pub(super) fn finish<R: Rows>(plan: &Plan, rows: &R, start: usize, batch: &mut F
     if plan.icmp_in_port {
         icmp_in_port(rows.len(), start, batch);
     }
-    if !plan.extra.is_empty() {
+    if !plan.extra.is_empty() || plan.steps.iter().any(|step| step.fallback) {
         extra(plan, rows, start, batch);
     }
 }
@@ -158,13 +161,34 @@ fn icmp_in_port(rows: usize, start: usize, batch: &mut FlowBatch) {
 }
 
 fn extra<R: Rows>(plan: &Plan, rows: &R, start: usize, batch: &mut FlowBatch) {
+    let fallbacks = plan.steps.iter().filter(|step| step.fallback);
+    let fallbacks: Vec<_> = fallbacks
+        .filter_map(|step| {
+            let (_, key, _) = plan.fields.iter().find(|(_, _, loc)| *loc == step.loc)?;
+            Some((*key, step))
+        })
+        .collect();
     let mut list = Vec::new();
     for row in 0..rows.len() {
         list.clear();
         for (key, loc) in &plan.extra {
             elements::push(&mut list, *key, rows.slice(*loc, row));
         }
-        batch.set_octets(flows::EXTRA, start + row, &list);
+        let mut last = None;
+        for (key, step) in &fallbacks {
+            // Cisco's SRv6 records tell both families: IPv4 within and IPv6 around it. What did
+            // not get the column is kept here.
+            let field = rows.slice(step.loc, row);
+            let told = alternative(step, field);
+            let unused = !is_nothing(told) && told != batch.get(step.column, start + row);
+            if unused && last != Some(step.loc) {
+                elements::push(&mut list, *key, field);
+                last = Some(step.loc);
+            }
+        }
+        if !list.is_empty() {
+            batch.set_octets(flows::EXTRA, start + row, &list);
+        }
     }
 }
 

@@ -1,0 +1,4 @@
+//! Saved templates and options knowledge.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| weir_wire::check::check_state(octets));
