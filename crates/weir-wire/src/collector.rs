@@ -6,31 +6,31 @@
 //! [`Limits`].
 
 mod domain;
+mod pass;
 mod sequence;
 mod state;
+mod table;
 mod templates;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use weir_model::{Addr, Timestamp};
 
 use self::domain::Domain;
+use self::pass::Pass;
 use self::sequence::Place;
+use self::table::Table;
 use crate::error::{LoadError, MessageError};
-use crate::header::{self, Header, RawSet};
-use crate::knowledge::learn;
+use crate::header::{self, Header};
 use crate::legacy;
 use crate::limits::Limits;
-use crate::plan::{Plan, count};
 use crate::protocol::{Protocol, recognise};
 use crate::received::{Received, SessionId};
 use crate::sflow5;
 use crate::status::ExporterStatus;
 use crate::tally::{DropReason, Tally};
-use crate::template::{Definition, TemplateError, read};
-use crate::work::{Admitted, DataSet, DataSets, Job, Released, Work};
+use crate::work::{Admitted, DataSet, DataSets, Job, Work};
 
 /// Domains of one exporter that are compared when a sequence number does not fit.
 const SIBLINGS: usize = 16;
@@ -305,194 +305,6 @@ fn message_tally(octets: usize) -> Tally {
 fn place(header: &Header, units: Option<u32>) -> Place {
     let (sequence, uptime_ms) = (header.sequence, header.uptime_ms);
     Place { sequence, units, options: 0, uptime_ms, shared: false }
-}
-
-/// The exporters, borrowed apart from the rest of the collector.
-struct Table<'a> {
-    domains: &'a mut HashMap<DomainKey, Domain>,
-    siblings: &'a mut HashMap<(Addr, Protocol), Vec<u32>>,
-    full_until: &'a mut Timestamp,
-}
-
-impl<'a> Table<'a> {
-    /// The domain and session of a message, opened if they are new.
-    fn open(
-        mut self,
-        limits: &Limits,
-        key: DomainKey,
-        received: &Received,
-    ) -> Result<(&'a mut Domain, usize), MessageError> {
-        if self.domains.len() >= limits.exporters && !self.domains.contains_key(&key) {
-            self.forget_idle(limits, received.at)?;
-        }
-        // Cost: one look-up for a known exporter, some 10 ns of the 100 that a datagram may take.
-        let domain = match self.domains.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let siblings = self.siblings.entry((key.addr, key.protocol)).or_default();
-                if siblings.len() < SIBLINGS {
-                    siblings.push(key.domain);
-                }
-                let settings = limits.settings_of(key.addr);
-                new.insert(Domain::new(key.protocol, received.at, settings))
-            }
-        };
-        let session = domain.session(received, limits.sessions);
-        Ok((domain, session))
-    }
-
-    /// Makes room for one exporter by forgetting the one silent for longest, if that is long
-    /// enough and it has nothing parked.
-    fn forget_idle(&mut self, limits: &Limits, now: Timestamp) -> Result<(), MessageError> {
-        let refused = MessageError::TooManyExporters { limit: limits.exporters };
-        if now < *self.full_until {
-            return Err(refused);
-        }
-        let idle = self.domains.iter().filter(|(_, domain)| domain.parked_sets == 0);
-        let oldest = idle.min_by_key(|(_, domain)| domain.last_seen);
-        let (key, seen) = oldest.map(|(key, domain)| (*key, domain.last_seen)).ok_or(refused)?;
-        let free_at = seen.plus(limits.exporter_idle);
-        if now < free_at {
-            *self.full_until = free_at;
-            return Err(refused);
-        }
-        self.domains.remove(&key);
-        if let Some(siblings) = self.siblings.get_mut(&(key.addr, key.protocol)) {
-            siblings.retain(|domain| *domain != key.domain);
-            if siblings.is_empty() {
-                self.siblings.remove(&(key.addr, key.protocol));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The control pass over the Sets of one message.
-struct Pass<'a> {
-    protocol: Protocol,
-    header: &'a Header,
-    received: &'a Received,
-    limits: &'a Limits,
-    parked_octets: &'a mut usize,
-    domain: &'a mut Domain,
-    session: usize,
-    tally: Tally,
-    sets: DataSets,
-    released: Vec<Released>,
-    /// Data records so far; `None` once a Set without template was met.
-    units: Option<u32>,
-    /// Those of them that are options records.
-    options: u32,
-    rows: usize,
-}
-
-impl Pass<'_> {
-    fn set(&mut self, set: &RawSet<'_>) {
-        self.tally.sets += 1;
-        match (self.protocol, set.id) {
-            (Protocol::NetFlow9, 0) | (Protocol::Ipfix, 2) => self.templates(set.body, false),
-            (Protocol::NetFlow9, 1) | (Protocol::Ipfix, 3) => self.templates(set.body, true),
-            (_, 256..) => self.data(set),
-            _ => self.tally.drop_set(DropReason::Reserved, set.body.len()),
-        }
-    }
-
-    fn templates(&mut self, body: &[u8], options: bool) {
-        let mut rest = body;
-        while let Some(definition) = read(self.protocol, options, rest, self.limits.template_fields)
-        {
-            match definition {
-                Ok((definition, took)) => {
-                    self.definition(definition, options);
-                    rest = rest.get(took..).unwrap_or_default();
-                }
-                Err(error) => {
-                    let reason = match error {
-                        TemplateError::TooManyFields { .. } => DropReason::TemplateQuota,
-                        _ => DropReason::MalformedTemplate,
-                    };
-                    return self.tally.drop_set(reason, rest.len());
-                }
-            }
-        }
-        self.tally.sets_control += 1;
-    }
-
-    fn definition(&mut self, definition: Definition, options: bool) {
-        match definition {
-            Definition::Define(template) => {
-                let id = template.id;
-                self.tally.templates += 1;
-                let (session, limits) = (self.session, self.limits);
-                if self.domain.define(session, self.received, template, limits) {
-                    let tally = &mut self.tally;
-                    let before = self.domain.parked_octets;
-                    let mut ready = self.domain.release(session, self.received, id, limits, tally);
-                    *self.parked_octets -= before - self.domain.parked_octets;
-                    self.released.append(&mut ready);
-                }
-            }
-            Definition::Withdraw(id) => {
-                self.tally.withdrawals += 1;
-                self.domain.withdraw(self.session, id);
-            }
-            Definition::WithdrawAll => {
-                self.tally.withdrawals += 1;
-                self.domain.withdraw_all(self.session, options);
-            }
-        }
-    }
-
-    fn data(&mut self, set: &RawSet<'_>) {
-        let found = self.domain.template(self.session, self.received, set.id);
-        let Some((known, borrowed)) = found else {
-            self.units = None;
-            let room = self.limits.parked_octets.saturating_sub(*self.parked_octets);
-            let (header, received) = (self.header, self.received);
-            let tally = &mut self.tally;
-            let took = self.domain.park(set, header, received, room, self.limits, tally);
-            *self.parked_octets += took;
-            return;
-        };
-        self.tally.templates_borrowed += u64::from(borrowed);
-        let (plan, teaches) = (Arc::clone(known.plan()), known.teaches());
-        self.known_data(set, plan, teaches);
-    }
-
-    fn known_data(&mut self, set: &RawSet<'_>, plan: Arc<Plan>, teaches: bool) {
-        let room = self.limits.records.saturating_sub(self.rows);
-        let (all, rows) = count(&plan, set.body, room, &mut self.tally);
-        self.units = self.units.map(|units| units.wrapping_add(all as u32));
-        if plan.is_options() {
-            self.options = self.options.wrapping_add(all as u32);
-        }
-        self.rows += rows;
-        if teaches {
-            learn(&mut self.domain.knowledge, &plan, set.body, rows, self.limits.names);
-        }
-        self.sets.push(DataSet {
-            offset: set.offset as u32,
-            length: set.body.len() as u32,
-            rows: rows as u32,
-            plan,
-        });
-    }
-
-    /// Result of the pass, and the message's place in its stream if it does not follow.
-    fn finish(self) -> (Admitted, Option<Place>) {
-        let Pass { protocol, header, domain, tally, sets, released, .. } = self;
-        let (units, options) = match protocol {
-            Protocol::NetFlow9 => (Some(1), 0),
-            _ => (self.units, self.options),
-        };
-        let place = Place { options, ..place(header, units) };
-        let broken = (!domain.observe(self.session, place)).then_some(place);
-        domain.records_seen += self.rows as u64;
-        domain.tally += &tally;
-        let knowledge = Arc::clone(&domain.knowledge);
-        let job = Job::Records { header: *header, sets, knowledge };
-        (Admitted { work: Work { protocol, job }, released, tally }, broken)
-    }
 }
 
 fn status(key: &DomainKey, domain: &Domain) -> ExporterStatus {

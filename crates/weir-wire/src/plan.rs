@@ -13,6 +13,7 @@ mod time;
 
 use weir_model::ColumnId;
 use weir_model::column::{ElementKey, NullIf, Physical};
+use weir_model::columns::flows;
 
 pub(crate) use compile::compile;
 pub(crate) use enrich::float;
@@ -159,8 +160,25 @@ pub(crate) struct Plan {
     pub(crate) frame: Option<Frame>,
     /// NetFlow v5 and v7 put ICMP type and code into the destination port.
     pub(crate) icmp_in_port: bool,
-    /// Columns that a step fills.
-    pub(crate) filled: Vec<ColumnId>,
+    /// Columns that a step fills, a bit each.
+    pub(crate) filled: Columns,
+}
+
+/// A set of columns of flows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Columns([u64; flows::DEFS.len().div_ceil(64)]);
+
+impl Columns {
+    pub(crate) fn insert(&mut self, column: ColumnId) {
+        if let Some(word) = self.0.get_mut(column.index() / 64) {
+            *word |= 1 << (column.index() % 64);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, column: ColumnId) -> bool {
+        self.0.get(column.index() / 64).is_some_and(|word| word >> (column.index() % 64) & 1 == 1)
+    }
 }
 
 impl Plan {
@@ -178,6 +196,6 @@ impl Plan {
     }
 
     pub(crate) fn fills(&self, column: ColumnId) -> bool {
-        self.filled.contains(&column)
+        self.filled.contains(column)
     }
 }

@@ -103,7 +103,8 @@ pub struct Released {
 pub struct Admitted {
     /// The message's own data.
     pub work: Work,
-    /// Earlier data that can be decoded now.
+    /// Earlier data that can be decoded now. Together these may be more than a batch holds: look at
+    /// [`Work::records_max`] and at the batch's room before each.
     pub released: Vec<Released>,
     /// What the control pass counted.
     pub tally: Tally,

@@ -33,6 +33,11 @@ impl Known {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_compiled(&self) -> bool {
+        self.plan.get().is_some()
+    }
+
     pub(crate) fn plan(&self) -> &Arc<Plan> {
         &self.compiled().0
     }

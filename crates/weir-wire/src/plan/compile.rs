@@ -9,7 +9,7 @@ use weir_model::{ColumnDef, ColumnId};
 use weir_registry::ElementType;
 
 use super::time::Form;
-use super::{Duration, Frame, Layout, Loc, Op, Plan, Sampling, Step};
+use super::{Columns, Duration, Frame, Layout, Loc, Op, Plan, Sampling, Step};
 use crate::protocol::Protocol;
 use crate::template::{Field, Template, VARIABLE};
 
@@ -50,7 +50,7 @@ pub(crate) fn compile(template: &Template, protocol: Protocol, repair: bool) -> 
         sampling: Sampling::default(),
         frame: None,
         icmp_in_port: matches!(protocol, Protocol::NetFlow5 | Protocol::NetFlow7),
-        filled: Vec::new(),
+        filled: Columns::default(),
     };
     if plan.is_options() { plan } else { Builder::new(plan, protocol).build() }
 }
@@ -111,7 +111,9 @@ impl Builder {
             }
         }
         self.plan.steps.append(&mut self.fallbacks);
-        self.plan.filled = self.plan.steps.iter().map(|step| step.column).collect();
+        for step in &self.plan.steps {
+            self.plan.filled.insert(step.column);
+        }
         if let Some(frame) = &mut self.plan.frame {
             frame.has_octets = self.best.contains_key(&flows::OCTETS);
             frame.has_packets = self.best.contains_key(&flows::PACKETS);

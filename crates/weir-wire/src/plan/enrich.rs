@@ -86,6 +86,9 @@ fn sampling<R: Rows>(
         }
         return;
     }
+    if !told && by_sampler && !by_interface {
+        return of_samplers(plan, rows, knowledge, general, start, batch);
+    }
     for row in 0..n {
         let own = if told { record_rate(&plan.sampling, rows, row) } else { None };
         let look_up = |batch: &FlowBatch| {
@@ -98,6 +101,33 @@ fn sampling<R: Rows>(
             of_sampler.or(of_interface).or(general)
         };
         if let Some(rate) = own.or(knowledge.forced).or_else(|| look_up(batch)) {
+            batch.set(flows::SAMPLING_RATE, start + row, rate);
+        }
+    }
+}
+
+/// The common case of routers: every record names its sampler.
+fn of_samplers<R: Rows>(
+    plan: &Plan,
+    rows: &R,
+    knowledge: &Knowledge,
+    general: Option<u32>,
+    start: usize,
+    batch: &mut FlowBatch,
+) {
+    let step = plan.steps.iter().find(|step| step.column == flows::SAMPLER_ID);
+    let Some(step) = step else { return };
+    let mut last = None;
+    for (row, field) in rows.slices(step.loc).enumerate() {
+        let rate = match last {
+            Some((same, rate)) if same == field => rate,
+            _ => {
+                let known = number(field).and_then(|id| knowledge.samplers.get(&id).copied());
+                known.or(general)
+            }
+        };
+        last = Some((field, rate));
+        if let Some(rate) = rate {
             batch.set(flows::SAMPLING_RATE, start + row, rate);
         }
     }

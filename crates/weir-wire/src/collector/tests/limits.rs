@@ -106,3 +106,47 @@ fn sessions_past_the_limit_close_the_oldest_and_keep_its_account() {
     let status = bench.status();
     assert_eq!((status.sessions, status.sequence.missing, status.sequence.gaps), (2, 6, 3));
 }
+
+/// Octets that a batch holds: values of every column, and what the interner keeps.
+fn held(batch: &FlowBatch) -> usize {
+    let values = batch.columns().map(|(_, column)| column.len() * 16).sum::<usize>();
+    values + batch.interner().octets()
+}
+
+/// Limit: 20 MiB from a datagram of 64 KiB, whatever its template says. That is every record of
+/// the limit with all shared columns, or few records with every column there is.
+#[test]
+fn hostile_templates_cannot_blow_a_datagram_up() {
+    let every: Vec<(u16, u16)> = (1..=500).map(|id| (id, 1)).collect();
+    let unknown: Vec<(u16, u16)> = (0..1_000).map(|id| (9_000 + id, 1)).collect();
+    let names: Vec<(u16, u16)> = (0..60).map(|_| (236, 65_535)).collect();
+    let repeated = vec![(1, 1); 1_000];
+    let cases: [&[(u16, u16)]; 6] = [&[(4, 1)], &[(9_999, 1)], &every, &unknown, &names, &repeated];
+    for (case, fields) in cases.into_iter().enumerate() {
+        let mut bench = Bench::new(Limits::default());
+        let template = Template::new(256, fields);
+        let template = Ipfix::new(1_700_000_000, 0, 1).template(&template).build();
+        bench.feed(&template, &here()).unwrap();
+        let mut varied = data(1, 256, 65_000);
+        for (position, octet) in varied.iter_mut().enumerate().skip(20) {
+            *octet = if fields.first() == Some(&(236, 65_535)) { 0 } else { position as u8 | 1 };
+        }
+        bench.feed(&varied, &here()).unwrap();
+        assert!(bench.out.flows.rows() > 0);
+        let held = held(&bench.out.flows);
+        assert!(held < 20 << 20, "case {case}: {held} octets");
+    }
+}
+
+#[test]
+fn a_datagram_of_a_thousand_templates_compiles_none_of_them() {
+    let mut bench = Bench::new(Limits::default());
+    let mut message = Ipfix::new(1_700_000_000, 0, 1);
+    for id in 256..2_256 {
+        message = message.template(&two_fields(id));
+    }
+    bench.feed(&message.build(), &here()).unwrap();
+    assert_eq!(bench.status().templates, 2_000);
+    let domain = bench.decoder.collector().domains.values().next().unwrap();
+    assert!(domain.newest.entries().all(|entry| !entry.known.is_compiled()));
+}

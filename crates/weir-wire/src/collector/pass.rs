@@ -1,0 +1,143 @@
+//! The control pass over the Sets of one message whose framing is good.
+
+use std::sync::Arc;
+
+use super::domain::Domain;
+use super::{Place, place};
+use crate::header::{Header, RawSet};
+use crate::knowledge::learn;
+use crate::limits::Limits;
+use crate::plan::{Plan, count};
+use crate::protocol::Protocol;
+use crate::received::Received;
+use crate::tally::{DropReason, Tally};
+use crate::template::{Definition, TemplateError, read};
+use crate::work::{Admitted, DataSet, DataSets, Job, Released, Work};
+
+/// The control pass over the Sets of one message.
+pub(super) struct Pass<'a> {
+    pub(super) protocol: Protocol,
+    pub(super) header: &'a Header,
+    pub(super) received: &'a Received,
+    pub(super) limits: &'a Limits,
+    pub(super) parked_octets: &'a mut usize,
+    pub(super) domain: &'a mut Domain,
+    pub(super) session: usize,
+    pub(super) tally: Tally,
+    pub(super) sets: DataSets,
+    pub(super) released: Vec<Released>,
+    /// Data records so far; `None` once a Set without template was met.
+    pub(super) units: Option<u32>,
+    /// Those of them that are options records.
+    pub(super) options: u32,
+    pub(super) rows: usize,
+}
+
+impl Pass<'_> {
+    pub(super) fn set(&mut self, set: &RawSet<'_>) {
+        self.tally.sets += 1;
+        match (self.protocol, set.id) {
+            (Protocol::NetFlow9, 0) | (Protocol::Ipfix, 2) => self.templates(set.body, false),
+            (Protocol::NetFlow9, 1) | (Protocol::Ipfix, 3) => self.templates(set.body, true),
+            (_, 256..) => self.data(set),
+            _ => self.tally.drop_set(DropReason::Reserved, set.body.len()),
+        }
+    }
+
+    fn templates(&mut self, body: &[u8], options: bool) {
+        let mut rest = body;
+        while let Some(definition) = read(self.protocol, options, rest, self.limits.template_fields)
+        {
+            match definition {
+                Ok((definition, took)) => {
+                    self.definition(definition, options);
+                    rest = rest.get(took..).unwrap_or_default();
+                }
+                Err(error) => {
+                    let reason = match error {
+                        TemplateError::TooManyFields { .. } => DropReason::TemplateQuota,
+                        _ => DropReason::MalformedTemplate,
+                    };
+                    return self.tally.drop_set(reason, rest.len());
+                }
+            }
+        }
+        self.tally.sets_control += 1;
+    }
+
+    fn definition(&mut self, definition: Definition, options: bool) {
+        match definition {
+            Definition::Define(template) => {
+                let id = template.id;
+                self.tally.templates += 1;
+                let (session, limits) = (self.session, self.limits);
+                if self.domain.define(session, self.received, template, limits) {
+                    let tally = &mut self.tally;
+                    let before = self.domain.parked_octets;
+                    let mut ready = self.domain.release(session, self.received, id, limits, tally);
+                    *self.parked_octets -= before - self.domain.parked_octets;
+                    self.released.append(&mut ready);
+                }
+            }
+            Definition::Withdraw(id) => {
+                self.tally.withdrawals += 1;
+                self.domain.withdraw(self.session, id);
+            }
+            Definition::WithdrawAll => {
+                self.tally.withdrawals += 1;
+                self.domain.withdraw_all(self.session, options);
+            }
+        }
+    }
+
+    fn data(&mut self, set: &RawSet<'_>) {
+        let found = self.domain.template(self.session, self.received, set.id);
+        let Some((known, borrowed)) = found else {
+            self.units = None;
+            let room = self.limits.parked_octets.saturating_sub(*self.parked_octets);
+            let (header, received) = (self.header, self.received);
+            let tally = &mut self.tally;
+            let took = self.domain.park(set, header, received, room, self.limits, tally);
+            *self.parked_octets += took;
+            return;
+        };
+        self.tally.templates_borrowed += u64::from(borrowed);
+        let (plan, teaches) = (Arc::clone(known.plan()), known.teaches());
+        self.known_data(set, plan, teaches);
+    }
+
+    fn known_data(&mut self, set: &RawSet<'_>, plan: Arc<Plan>, teaches: bool) {
+        let room = self.limits.records.saturating_sub(self.rows);
+        let (all, rows) = count(&plan, set.body, room, &mut self.tally);
+        self.units = self.units.map(|units| units.wrapping_add(all as u32));
+        if plan.is_options() {
+            self.options = self.options.wrapping_add(all as u32);
+        }
+        self.rows += rows;
+        if teaches {
+            learn(&mut self.domain.knowledge, &plan, set.body, rows, self.limits.names);
+        }
+        self.sets.push(DataSet {
+            offset: set.offset as u32,
+            length: set.body.len() as u32,
+            rows: rows as u32,
+            plan,
+        });
+    }
+
+    /// Result of the pass, and the message's place in its stream if it does not follow.
+    pub(super) fn finish(self) -> (Admitted, Option<Place>) {
+        let Pass { protocol, header, domain, tally, sets, released, .. } = self;
+        let (units, options) = match protocol {
+            Protocol::NetFlow9 => (Some(1), 0),
+            _ => (self.units, self.options),
+        };
+        let place = Place { options, ..place(header, units) };
+        let broken = (!domain.observe(self.session, place)).then_some(place);
+        domain.records_seen += self.rows as u64;
+        domain.tally += &tally;
+        let knowledge = Arc::clone(&domain.knowledge);
+        let job = Job::Records { header: *header, sets, knowledge };
+        (Admitted { work: Work { protocol, job }, released, tally }, broken)
+    }
+}
