@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use weir_ingest::{Ingest, IngestPolicy, Sink, SinkLoss, Verdict};
 use weir_model::{Clock, FlowBatch, SystemClock, Timestamp};
+use weir_query::{Cancel, Query, QueryLimits};
 use weir_store::{DiskFiles, Store, StoreErrorKind, StorePolicy};
 use weir_telemetry::Registry;
 use weir_wire::Output;
@@ -31,6 +32,9 @@ pub struct Options {
     /// Compact after the end, as an hour later.
     #[arg(long)]
     compact: bool,
+    /// Ask for the top sources and the top 5-tuples before that.
+    #[arg(long)]
+    queries: bool,
 }
 
 /// The system's clock, which can be set forward: compaction waits for the end of an hour.
@@ -110,8 +114,15 @@ pub fn run(options: &Options) -> Result<()> {
     if let Some(store) = &store {
         store.flush()?;
     }
-    let cpu_durable = sys::process_cpu_seconds();
+    let (cpu_durable, rss_mib) = (sys::process_cpu_seconds(), rss_mib());
     let octets_durable = octets(store.as_ref());
+    let queries = match store.as_ref().filter(|_| options.queries) {
+        Some(store) => {
+            let five = ["src_addr", "dst_addr", "src_port", "dst_port", "proto"];
+            [top(store, &["src_addr"], &*clock)?, top(store, &five, &*clock)?]
+        }
+        None => [0.0; 2],
+    };
     if let Some(store) = store.as_ref().filter(|_| options.compact) {
         clock.0.store(7_200_000_000_000, Ordering::Relaxed);
         store.maintain()?;
@@ -119,7 +130,9 @@ pub fn run(options: &Options) -> Result<()> {
         std::thread::sleep(Duration::from_millis(500));
         store.maintain()?;
     }
-    let (cpu_compacted, octets_compacted) = (sys::process_cpu_seconds(), octets(store.as_ref()));
+    let asked: f64 = queries.iter().sum();
+    let (cpu_compacted, octets_compacted) =
+        (sys::process_cpu_seconds() - asked, octets(store.as_ref()));
     if let Some(store) = &store {
         store.close()?;
     }
@@ -129,12 +142,38 @@ pub fn run(options: &Options) -> Result<()> {
     println!(
         "result flows={} dropped={} kernel={kernel} missing={missing} batches={} \
          cpu_durable={cpu_durable:.4} cpu_compacted={cpu_compacted:.4} \
-         octets_durable={octets_durable} octets_compacted={octets_compacted}",
+         octets_durable={octets_durable} octets_compacted={octets_compacted} \
+         rss_mib={rss_mib:.1} top_sources={:.4} top_tuples={:.4}",
         books.flows.kept,
         books.records.dropped_total() + books.messages.dropped_total(),
         books.batches,
+        queries[0],
+        queries[1],
     );
     Ok(())
+}
+
+/// CPU seconds of one top-ten query over everything.
+fn top(store: &Store, group_by: &[&str], clock: &dyn Clock) -> Result<f64> {
+    let query = Query {
+        group_by: group_by.iter().map(|&column| column.to_owned()).collect(),
+        measures: vec!["octets".to_owned()],
+        ..Query::default()
+    };
+    let limits = QueryLimits { memory: 4 << 30, ..QueryLimits::default() };
+    let before = sys::process_cpu_seconds();
+    let answer = weir_query::run(&store.snapshot(), &query, &limits, &Cancel::new(), clock)?;
+    let seconds = sys::process_cpu_seconds() - before;
+    anyhow::ensure!(answer.columns.len() > group_by.len(), "the answer has no measure");
+    Ok(seconds)
+}
+
+/// Most memory so far, in MiB.
+fn rss_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kib = line.trim().trim_end_matches(" kB").parse::<f64>();
+    kib.map_or(0.0, |kib| kib / 1024.0)
 }
 
 fn octets(store: Option<&Store>) -> u64 {

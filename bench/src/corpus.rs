@@ -99,6 +99,16 @@ impl Corpus {
         &self.octets[datagram.start..datagram.start + datagram.len]
     }
 
+    /// All datagrams, each after its length (32 bits, little-endian).
+    pub fn framed(&self) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(self.octets.len() + 4 * self.datagrams.len());
+        for i in 0..self.datagrams.len() {
+            let datagram = self.datagram(i);
+            put(&mut octets, &[&(datagram.len() as u32).to_le_bytes(), datagram]);
+        }
+        octets
+    }
+
     /// Moves every sequence number on, so that the corpus can be sent once more without a gap.
     pub fn turn(&mut self) {
         let mut sums = [0u32; EXPORTERS];

@@ -91,12 +91,7 @@ fn main() -> Result<()> {
         }
         Command::Corpus { out, protocol, flows } => {
             let corpus = Corpus::generate(protocol, flows, 1, now_ms());
-            let mut octets = Vec::with_capacity(corpus.octets.len() * 2);
-            for i in 0..corpus.datagrams.len() {
-                let datagram = corpus.datagram(i);
-                corpus::put(&mut octets, &[&(datagram.len() as u32).to_le_bytes(), datagram]);
-            }
-            std::fs::write(&out, octets)?;
+            std::fs::write(&out, corpus.framed())?;
             println!("{} flows in {} datagrams", corpus.flows, corpus.datagrams.len());
         }
         Command::Decoders { flows } => {

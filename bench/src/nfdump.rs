@@ -13,16 +13,12 @@ use crate::{load, sys};
 /// What nfcapd did with the same datagrams.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    /// What was sent.
-    pub sent: load::Sent,
     /// CPU seconds per million flows.
     pub cpu_per_million: f64,
     /// Flow records that nfdump finds in its files.
     pub flows: u64,
     /// Octets of its files.
     pub octets: u64,
-    /// Most memory, in MiB.
-    pub rss_mib: f64,
 }
 
 /// True when both programs are here.
@@ -52,7 +48,7 @@ pub fn run(
         .spawn()
         .context("starting nfcapd")?;
     std::thread::sleep(Duration::from_millis(500));
-    let sent = load::send(corpus, to, flows, rate)?;
+    load::send(corpus, to, flows, rate)?;
     std::thread::sleep(Duration::from_millis(500));
     sys::terminate(child.id());
     let usage = sys::wait(child.id())?;
@@ -65,11 +61,9 @@ pub fn run(
     let kept = text.lines().filter_map(|line| line.strip_prefix("Flows:"));
     let kept: u64 = kept.filter_map(|n| n.trim().parse::<u64>().ok()).sum();
     Ok(Outcome {
-        sent,
         cpu_per_million: usage.cpu_seconds / kept.max(1) as f64 * 1e6,
         flows: kept,
         octets,
-        rss_mib: usage.rss_mib,
     })
 }
 

@@ -34,6 +34,9 @@ pub struct Options {
     /// Compact at the end.
     #[arg(long)]
     pub compact: bool,
+    /// Ask for the top sources and the top 5-tuples.
+    #[arg(long)]
+    pub queries: bool,
 }
 
 /// What one run showed.
@@ -53,8 +56,10 @@ pub struct Outcome {
     pub cpu_compacted: f64,
     /// Octets on disk, when durable and after compaction.
     pub octets: [u64; 2],
-    /// Most memory, in MiB.
+    /// Most memory until everything was durable, in MiB.
     pub rss_mib: f64,
+    /// CPU seconds of the top-ten queries (sources, 5-tuples), per ten million rows.
+    pub queries: [f64; 2],
 }
 
 impl Outcome {
@@ -81,7 +86,7 @@ impl fmt::Display for Outcome {
             f,
             "{:.3} M flows/s for {:.1} s: {} sent, {} kept, {} lost (kernel {} and own {} messages); \
              {:.3} CPU s/M durable, {:.3} compacted; {:.1} octets/flow durable, {:.1} compacted; \
-             {:.0} MiB",
+             {:.0} MiB; top sources {:.3}, top 5-tuples {:.3} CPU s per 10 M",
             self.rate() / 1e6,
             self.sent.seconds,
             self.sent.flows,
@@ -94,6 +99,8 @@ impl fmt::Display for Outcome {
             per_flow(self.octets[0]),
             per_flow(self.octets[1]),
             self.rss_mib,
+            self.queries[0],
+            self.queries[1],
         )
     }
 }
@@ -115,6 +122,9 @@ pub fn run_with(options: &Options, corpus: &mut Corpus) -> Result<Outcome> {
     if options.compact {
         command.arg("--compact");
     }
+    if options.queries {
+        command.arg("--queries");
+    }
     let mut child = command.spawn().context("starting the collector")?;
     let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
     let first = lines.next().context("the collector said nothing")??;
@@ -133,14 +143,17 @@ pub fn run_with(options: &Options, corpus: &mut Corpus) -> Result<Outcome> {
         .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
         .collect();
     let field = |name: &str| fields.get(name).copied().with_context(|| format!("no {name}"));
+    let flows = field("flows")?;
+    let per_rows = |seconds: f64| seconds / flows.max(1.0) * 1e7;
     Ok(Outcome {
         sent,
-        flows: field("flows")? as u64,
+        flows: flows as u64,
         kernel: field("kernel")? as u64,
         dropped: field("dropped")? as u64,
         cpu_durable: field("cpu_durable")?,
         cpu_compacted: field("cpu_compacted")?,
         octets: [field("octets_durable")? as u64, field("octets_compacted")? as u64],
-        rss_mib: usage.rss_mib,
+        rss_mib: field("rss_mib")?,
+        queries: [per_rows(field("top_sources")?), per_rows(field("top_tuples")?)],
     })
 }

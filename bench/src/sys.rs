@@ -53,8 +53,6 @@ pub fn process_cpu_seconds() -> f64 {
 pub struct Usage {
     /// CPU seconds, user and system.
     pub cpu_seconds: f64,
-    /// Most memory at a time, in MiB.
-    pub rss_mib: f64,
     /// Its exit status was 0.
     pub ok: bool,
 }
@@ -73,7 +71,6 @@ pub fn wait(pid: u32) -> io::Result<Usage> {
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     Ok(Usage {
         cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
-        rss_mib: usage.ru_maxrss as f64 / 1024.0,
         ok: status == 0,
     })
 }

@@ -15,13 +15,19 @@ use crate::chunk::{Chunk, SLOTS};
 use crate::door::Arrivals;
 use crate::ledger::Reason;
 use crate::shared::Shared;
+use crate::socket::granted_buffer;
 use crate::sys::{self, Batch, SLOT};
 
-/// Datagrams of one round from which on the thread rests before the next.
-const BUSY: usize = 8;
+/// A round of this many datagrams is worth its wake-up.
+const BUSY: usize = SLOTS;
 
-/// That rest. A 4 MiB buffer holds some 1,800 datagrams: 1.8 million a second.
-const REST: Duration = Duration::from_millis(1);
+/// The rest after a busy round, and after one that was not. Nobody waits for a single datagram:
+/// its rows are handed on up to a hundred milliseconds later anyway.
+const RESTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(4)];
+
+/// Octets a second that a resting thread's buffer must be able to take: no rest is longer than
+/// it takes to fill the buffer at this rate.
+const BURST: u64 = 1 << 30;
 
 /// Calls per socket and round: a busy port must not starve the others.
 const CALLS_MAX: usize = 16;
@@ -52,7 +58,7 @@ impl Receiver {
             arrivals: Arrivals::default(),
         };
         let (mut polls, mut ready) = (Vec::new(), Vec::new());
-        let mut last_read = None;
+        let (mut last_read, longest) = (None, self.longest_rest());
         loop {
             if last_read.is_none() && shared.is_stopping() {
                 last_read = Some(Instant::now() + LAST_READS);
@@ -77,11 +83,16 @@ impl Receiver {
             if last_read.is_some_and(|end| arrived == 0 || Instant::now() >= end) {
                 break;
             }
-            if arrived >= BUSY && last_read.is_none() {
-                std::thread::sleep(REST);
+            if arrived > 0 && last_read.is_none() {
+                std::thread::sleep(longest.min(RESTS[usize::from(arrived < BUSY)]));
             }
         }
         shared.push_patiently(round.chunk);
+    }
+
+    fn longest_rest(&self) -> Duration {
+        let buffers = self.sockets.iter().map(|(socket, _)| granted_buffer(socket) as u64);
+        Duration::from_nanos(buffers.min().unwrap_or(0) * 1_000_000_000 / BURST)
     }
 
     /// Reads one socket until it is empty, and says how many datagrams came.
