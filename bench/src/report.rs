@@ -132,11 +132,7 @@ fn compare_decoders(options: &Options, flows: u64, bars: &mut [Bar]) -> Result<(
     Ok(())
 }
 
-fn pipeline_bars(
-    steady: &Outcome,
-    fast: &Outcome,
-    peers: Option<&Beside>,
-) -> Vec<Bar> {
+fn pipeline_bars(steady: &Outcome, fast: &Outcome, peers: Option<&Beside>) -> Vec<Bar> {
     let cpu = steady.cpu_per_million();
     let mut durable = bar(
         "packets in, durable rows out",
@@ -186,7 +182,8 @@ fn pipeline_bars(
         let promised = format!("<= {most} CPU s");
         let mut row = bar(what, &promised, format!("{seconds:.3} CPU s"), seconds <= most);
         if let Some(beside) = peers {
-            row.peer = format!("{:.3} x nfdump ({:.2})", seconds / beside.queries[i], beside.queries[i]);
+            row.peer =
+                format!("{:.3} x nfdump ({:.2})", seconds / beside.queries[i], beside.queries[i]);
         }
         bars.push(row);
     }

@@ -69,8 +69,5 @@ pub fn wait(pid: u32) -> io::Result<Usage> {
         return Err(io::Error::last_os_error());
     }
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    Ok(Usage {
-        cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
-        ok: status == 0,
-    })
+    Ok(Usage { cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime), ok: status == 0 })
 }
