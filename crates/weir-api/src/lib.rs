@@ -9,7 +9,6 @@
 pub mod app;
 pub mod auth;
 pub mod problem;
-pub mod records_gate;
 pub mod server;
 pub mod tail;
 pub mod tokens;

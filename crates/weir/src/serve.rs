@@ -3,17 +3,14 @@
 //! Invariant: they stop along the flow of data: sources, pipeline, store, API. So nothing that was
 //! received is lost by an ordinary stop, and the API answers until everything is safe.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use tokio::net::TcpListener;
+use anyhow::Context;
 use tokio::sync::oneshot;
 use weir_api::{About, Hub, Parts};
 use weir_ingest::Ingest;
 use weir_model::{Clock, SystemClock};
-use weir_store::{DiskFiles, Store};
 use weir_telemetry::Registry;
 
 use crate::config::policies::Policies;
@@ -22,26 +19,30 @@ use crate::demo::Demo;
 mod access;
 mod collecting;
 mod metrics;
+mod open;
 mod sink;
 mod stop;
 
 use collecting::Running;
+use open::Ports;
 use sink::StoreSink;
+use stop::Signals;
 
 /// Silence after which an HTTP connection is closed, beyond the longest query.
 const HTTP_SILENCE: Duration = Duration::from_secs(60);
 
 /// Runs until it is told to stop. `demo` also replays the captures that Weir ships with.
 pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let started_at = clock.now();
     let registry = Registry::new();
     let hub = Hub::default();
 
-    let listener = listen(policies.http.listen).await?;
+    let listener = open::listen(policies.http.listen).await?;
     let http = listener.local_addr()?;
     let access = access::access(&policies.http, &policies.folder, started_at)?;
-    let store = open_store(&policies, &clock)?;
+    let store = open::store(&policies, &clock)?;
     let sink = Arc::new(StoreSink::new(store.clone(), hub.clone()));
     let ingest = Ingest::start(&policies.ingest, &registry, Arc::clone(&clock), sink)?;
     let (udp, tcp) = (ingest.udp_addresses().to_vec(), ingest.tcp_addresses().to_vec());
@@ -86,7 +87,7 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
     );
     let replay = if demo { Some(Demo::start(&udp)?) } else { None };
 
-    let signal = stop::requested().await?;
+    let signal = signals.next().await;
     tracing::info!(signal, "stopping: sources, pipeline, store, API");
     let stopping = move || -> anyhow::Result<()> {
         drop(replay);
@@ -94,62 +95,10 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
         hub.close();
         store.close().context("closing the store")
     };
-    let closed = stop::unless_asked_again(tokio::task::spawn_blocking(stopping)).await;
+    let closed = signals.unless_asked_again(tokio::task::spawn_blocking(stopping)).await;
     let _api_gone = stop_api.send(());
     api.await.context("the API ended abnormally")??;
     closed.context("stopping ended abnormally")??;
     tracing::info!("stopped, every record is safe");
     Ok(())
-}
-
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-            "cannot listen for HTTP on {address}: another program has port {port} (see `ss -ltnp`), \
-             perhaps a Weir that is running; choose another with --http {ip}:PORT",
-            port = address.port(),
-            ip = address.ip(),
-        ),
-        Err(error) => Err(error).with_context(|| format!("cannot listen for HTTP on {address}")),
-    }
-}
-
-fn open_store(policies: &Policies, clock: &Arc<dyn Clock>) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&policies.folder)
-        .with_context(|| format!("making the data folder {}", policies.folder.display()))?;
-    let opened = Store::open(policies.store.clone(), Arc::clone(clock), Arc::new(DiskFiles));
-    let (store, report) =
-        opened.with_context(|| format!("opening the data folder {}", policies.folder.display()))?;
-    for file in &report.quarantined {
-        tracing::error!(
-            file = file.file,
-            rows = file.rows,
-            reason = file.reason,
-            "damaged file put aside"
-        );
-    }
-    for segment in &report.recovered {
-        let (rows, octets_cut) = (segment.rows, segment.octets_cut);
-        tracing::info!(file = segment.file, rows, octets_cut, "segment of the last run recovered");
-    }
-    let (segments, rows) = (report.segments, report.rows);
-    tracing::info!(segments, rows, took_ms = report.took.as_millis(), "store opened");
-    Ok(store)
-}
-
-/// Ports as people write them.
-struct Ports<'a>(&'a [SocketAddr]);
-
-impl std::fmt::Display for Ports<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, address) in self.0.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            match address.ip().is_unspecified() {
-                true => write!(f, "{comma}{}", address.port())?,
-                false => write!(f, "{comma}{address}")?,
-            }
-        }
-        Ok(())
-    }
 }

@@ -54,13 +54,7 @@ async fn answer(app: &App, query: Query) -> Result<Response, Problem> {
 async fn page(app: &App, query: RecordsQuery) -> Result<Response, Problem> {
     let filter = query.filter.clone();
     let page: RecordsPage = run(app, filter, move |app, cancel| {
-        crate::records_gate::records(
-            &app.store().snapshot(),
-            &query,
-            app.limits(),
-            cancel,
-            app.clock(),
-        )
+        weir_query::records(&app.store().snapshot(), &query, app.limits(), cancel, app.clock())
     })
     .await?;
     Ok(respond::octets("application/json", records::page(&page)))

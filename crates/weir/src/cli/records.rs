@@ -125,13 +125,8 @@ impl Args {
             return self.server.ask("/api/v1/records", &query, &query.filter);
         };
         let limits = policies::query_limits(&settings.load()?.query);
-        let page = weir_api::records_gate::records(
-            &open(folder)?,
-            &query,
-            &limits,
-            &Cancel::new(),
-            &SystemClock,
-        );
+        let page =
+            weir_query::records(&open(folder)?, &query, &limits, &Cancel::new(), &SystemClock);
         Ok(weir_api::records_page(&page.map_err(|error| refusal(&error, &query.filter))?))
     }
 

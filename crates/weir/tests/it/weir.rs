@@ -125,7 +125,8 @@ impl Serve {
     /// Sends SIGTERM and waits for an orderly end.
     pub fn stop(mut self) {
         self.signal("TERM");
-        assert!(self.child.wait().unwrap().success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {:#?}", self.log.iter().collect::<Vec<_>>());
     }
 
     /// Sends SIGKILL.
