@@ -137,8 +137,14 @@ fn planes_cost(values: &[u32], max: u32, step: usize) -> (u32, f64) {
         let kinds = histogram.iter().filter(|count| **count > 0).count() as f64;
         let bias = (kinds - 1.0) / (2.0 * sampled as f64) * std::f64::consts::LOG2_E;
         let bits = entropy(histogram.iter().copied(), sampled) + bias;
-        let bits = if kinds > 1.0 { bits.max(0.15) } else { 0.0 };
-        cost += if bits > 7.2 { n } else { n * bits / 8.0 + PLANE_OVERHEAD };
+        let common = histogram.iter().max().copied().unwrap_or(0) as f64 / sampled as f64;
+        cost += match bits {
+            // Few others are listed, at two octets each.
+            _ if common > 0.97 => n * (1.0 - common) * 2.0 + 4.0,
+            bits if bits > 7.2 => n,
+            // No symbol of a Huffman code is shorter than a bit.
+            bits => n * bits.max(1.05) / 8.0 + PLANE_OVERHEAD,
+        };
     }
     (count, cost)
 }

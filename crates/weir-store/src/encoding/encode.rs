@@ -298,21 +298,23 @@ fn scale_of<T: Lane>(values: &[T], min: u64, range: u64) -> usize {
     found.unwrap_or(0)
 }
 
-/// True when neighbours are much nearer to each other than the farthest values are.
+/// True when neighbours are much nearer to each other than the farthest values are, and differ:
+/// values that often stay the same are smaller in other forms.
 fn deltas_pay<T: Lane>(values: &[T], range: u64) -> bool {
     if values.len() < 8 || range < 16 {
         return false;
     }
     let step = values.len().div_ceil(512).max(1);
-    let (mut bits, mut pairs) = (0u64, 0u64);
+    let (mut bits, mut same, mut pairs) = (0u64, 0u64, 0u64);
     for pair in values.windows(2).step_by(step) {
         let difference = zigzag(pair[1].to_bits().wrapping_sub(pair[0].to_bits()));
         bits += u64::from(64 - difference.leading_zeros());
+        same += u64::from(difference == 0);
         pairs += 1;
     }
     let plain = u64::from(64 - range.leading_zeros());
     // A difference is written at the width of the wider ones: two bits above the mean.
-    bits + 3 * pairs < plain * pairs
+    same * 2 < pairs && bits + 3 * pairs < plain * pairs
 }
 
 fn packed(values: &[u32], max: u32, width: u32, out: &mut Vec<u8>) {
