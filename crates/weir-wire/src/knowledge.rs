@@ -72,19 +72,19 @@ pub(crate) struct Told {
 
 impl Told {
     /// One in how many, rounded; `None` where the record does not say. IE 305 without 306 is read
-    /// as the interval itself, as the exporters mean it that send it so.
+    /// as the interval itself, as the exporters mean it that send it so, unless size and
+    /// population are told beside it (IOS XR: an interval of 1, and 1 of 256).
     pub(crate) fn rate(&self) -> Option<u32> {
         let ratio = |part: u64, whole: u64| {
             (part > 0 && whole >= part).then(|| whole.saturating_add(part / 2) / part)
         };
-        let counted = match (self.packets, self.space) {
-            (Some(packets), Some(space)) => ratio(packets, packets.saturating_add(space)),
-            (packets, _) => packets,
-        };
+        let spaced = self.packets.zip(self.space);
+        let spaced = spaced.and_then(|(n, space)| ratio(n, n.saturating_add(space)));
         let sized = self.size.zip(self.population).and_then(|(n, of)| ratio(n, of));
         let likely =
             self.probability.filter(|p| *p > 0.0 && *p <= 1.0).map(|p| (1.0 / p).round() as u64);
-        let rate = self.interval.filter(|&rate| rate > 0).or(counted).or(sized).or(likely)?;
+        let interval = self.interval.filter(|&rate| rate > 0);
+        let rate = interval.or(spaced).or(sized).or(self.packets).or(likely)?;
         u32::try_from(rate).ok().filter(|&rate| rate > 0)
     }
 }

@@ -1,8 +1,11 @@
 //! Known ways in which exporters break or bend the standards: one test each, named after the device
 //! where it is known. Captures are used where there is one; else the octets are put together here.
 
+mod enterprises;
 mod framing;
+mod sampling;
 mod sequence;
+mod values;
 
 use std::net::SocketAddr;
 
@@ -71,4 +74,10 @@ impl Lab {
         assert_eq!(self.tally.drops(), Tally::default().drops());
         assert_eq!(self.tally.sets_open(), 0, "{:?}", self.tally);
     }
+}
+
+/// Values of a column of flows in a capture.
+fn column(session: &crate::captures::Session, column: ColumnId) -> Vec<Option<u64>> {
+    let batch = &session.out.flows;
+    (0..batch.rows()).map(|row| batch.get_u64(column, row)).collect()
 }

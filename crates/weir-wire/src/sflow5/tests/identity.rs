@@ -49,27 +49,27 @@ fn row(seed: u64) -> FlowBatch {
     let mut dice = weir_testkit::Dice::new(seed);
     let mut batch = FlowBatch::new(Table::Flows);
     batch.append_rows(1);
-    set(&mut batch, c::SOURCE_CLASS, dice.next() & 3);
-    set(&mut batch, c::SOURCE_INDEX, dice.next() >> dice.below(64) & 0xffff_ffff);
-    set(&mut batch, c::SAMPLE_DROPS, dice.next() & 0xffff_ffff);
-    let interface = dice.next() >> dice.below(64) & 0xffff_ffff;
+    set(&mut batch, c::SOURCE_CLASS, dice.roll() & 3);
+    set(&mut batch, c::SOURCE_INDEX, dice.roll() >> dice.below(64) & 0xffff_ffff);
+    set(&mut batch, c::SAMPLE_DROPS, dice.roll() & 0xffff_ffff);
+    let interface = dice.roll() >> dice.below(64) & 0xffff_ffff;
     set(&mut batch, c::IN_IF, interface);
     let kind = dice.below(4);
     if kind == 0 {
         // A discarded packet: no rate, no pool.
-        set(&mut batch, c::OUT_IF, dice.next() & 0xffff_ffff);
-        set(&mut batch, c::DROP_REASON, dice.next() & 0xffff);
+        set(&mut batch, c::OUT_IF, dice.roll() & 0xffff_ffff);
+        set(&mut batch, c::DROP_REASON, dice.roll() & 0xffff);
         set(&mut batch, c::DROPPED_PACKETS, 1);
     } else {
-        set(&mut batch, c::SAMPLING_RATE, dice.next() & 0xffff_ffff);
-        set(&mut batch, c::SAMPLE_POOL, dice.next() & 0xffff_ffff);
+        set(&mut batch, c::SAMPLING_RATE, dice.roll() & 0xffff_ffff);
+        set(&mut batch, c::SAMPLE_POOL, dice.roll() & 0xffff_ffff);
         set(&mut batch, c::PACKETS, 1);
         match kind {
-            1 => set(&mut batch, c::OUT_IF, dice.next() & 0xffff_ffff),
-            2 => set(&mut batch, c::OUT_IF_COUNT, dice.next() & 0x3fff_ffff),
+            1 => set(&mut batch, c::OUT_IF, dice.roll() & 0xffff_ffff),
+            2 => set(&mut batch, c::OUT_IF_COUNT, dice.roll() & 0x3fff_ffff),
             _ => {
                 set(&mut batch, c::OUT_IF, 0);
-                set(&mut batch, c::DROP_REASON, dice.next() & 0xffff);
+                set(&mut batch, c::DROP_REASON, dice.roll() & 0xffff);
                 set(&mut batch, c::DROPPED_PACKETS, 1);
             }
         }
@@ -78,7 +78,7 @@ fn row(seed: u64) -> FlowBatch {
     for group in GROUPS {
         if dice.below(3) == 0 {
             for (id, max) in group {
-                set(&mut batch, *id, dice.next() % max.saturating_add(1).max(1));
+                set(&mut batch, *id, dice.roll() % max.saturating_add(1).max(1));
             }
         }
     }
@@ -88,10 +88,10 @@ fn row(seed: u64) -> FlowBatch {
 
 fn packet(batch: &mut FlowBatch, dice: &mut weir_testkit::Dice, kind: usize) {
     let is_v4 = dice.below(2) == 0;
-    batch.set(c::SRC_ADDR, 0, addr(is_v4, dice.next()));
-    batch.set(c::DST_ADDR, 0, addr(is_v4, dice.next()));
+    batch.set(c::SRC_ADDR, 0, addr(is_v4, dice.roll()));
+    batch.set(c::DST_ADDR, 0, addr(is_v4, dice.roll()));
     set(batch, c::IP_VERSION, if is_v4 { 4 } else { 6 });
-    let length = dice.next() & 0xffff_ffff;
+    let length = dice.roll() & 0xffff_ffff;
     set(batch, c::FRAME_LENGTH, length);
     if kind != 0 {
         set(batch, c::OCTETS, length);
@@ -99,22 +99,22 @@ fn packet(batch: &mut FlowBatch, dice: &mut weir_testkit::Dice, kind: usize) {
     if kind == 0 || kind == 3 {
         set(batch, c::DROPPED_OCTETS, length);
     }
-    set(batch, c::TOS, dice.next() & 0xff);
+    set(batch, c::TOS, dice.roll() & 0xff);
     let proto = [6, 17, 1, 58, 47, 132][dice.below(6)];
     set(batch, c::PROTO, proto);
     match proto {
         1 | 58 => {
-            set(batch, c::ICMP_TYPE, dice.next() & 0xff);
-            set(batch, c::ICMP_CODE, dice.next() & 0xff);
+            set(batch, c::ICMP_TYPE, dice.roll() & 0xff);
+            set(batch, c::ICMP_CODE, dice.roll() & 0xff);
         }
         6 | 17 | 132 => {
-            set(batch, c::SRC_PORT, dice.next() & 0xffff);
-            set(batch, c::DST_PORT, dice.next() & 0xffff);
+            set(batch, c::SRC_PORT, dice.roll() & 0xffff);
+            set(batch, c::DST_PORT, dice.roll() & 0xffff);
         }
         _ => {}
     }
     if proto == 6 {
-        set(batch, c::TCP_FLAGS, dice.next() & 0x1ff);
+        set(batch, c::TCP_FLAGS, dice.roll() & 0x1ff);
     }
 }
 
@@ -126,18 +126,18 @@ fn lists(batch: &mut FlowBatch, dice: &mut weir_testkit::Dice) {
         }
     }
     if dice.below(3) == 0 {
-        batch.set(c::POST_NAT_SRC_ADDR, 0, addr(true, dice.next()));
-        batch.set(c::POST_NAT_DST_ADDR, 0, addr(false, dice.next()));
+        batch.set(c::POST_NAT_SRC_ADDR, 0, addr(true, dice.roll()));
+        batch.set(c::POST_NAT_DST_ADDR, 0, addr(false, dice.roll()));
     }
     if dice.below(3) == 0 {
         let numbers = |n: usize| (0..n as u32).flat_map(|n| (n * 77 + 1).to_be_bytes());
         let path: Vec<u8> = numbers(dice.below(5)).collect();
-        let own = dice.next() & 0xffff_ffff;
+        let own = dice.roll() & 0xffff_ffff;
         set(batch, c::EXPORTER_AS, own);
-        set(batch, c::SRC_AS, dice.next() & 0xffff_ffff);
-        set(batch, c::PREV_AS, dice.next() & 0xffff_ffff);
-        set(batch, c::LOCAL_PREF, dice.next() & 0xffff_ffff);
-        batch.set(c::BGP_NEXT_HOP, 0, addr(dice.below(2) == 0, dice.next()));
+        set(batch, c::SRC_AS, dice.roll() & 0xffff_ffff);
+        set(batch, c::PREV_AS, dice.roll() & 0xffff_ffff);
+        set(batch, c::LOCAL_PREF, dice.roll() & 0xffff_ffff);
+        batch.set(c::BGP_NEXT_HOP, 0, addr(dice.below(2) == 0, dice.roll()));
         let hops = path.len() as u64 / 4;
         if hops == 0 {
             set(batch, c::DST_AS, own);
@@ -157,7 +157,7 @@ fn lists(batch: &mut FlowBatch, dice: &mut weir_testkit::Dice) {
         batch.set_octets(c::EXTRA, 0, &extra);
     }
     if dice.below(3) == 0 {
-        batch.set(c::EVENT_TIME, 0, (dice.next() >> 1) as i64);
+        batch.set(c::EVENT_TIME, 0, (dice.roll() >> 1) as i64);
     }
 }
 
@@ -197,11 +197,11 @@ proptest! {
         let records: Vec<_> = (0..1 + dice.below(4)).map(|_| {
             let known = &counters::structures::STRUCTURES;
             let structure = match dice.below(8) {
-                0 => dice.next() as u32,
+                0 => dice.roll() as u32,
                 _ => known[dice.below(known.len())].id,
             };
             // Octets below 16 keep lengths of text and lists small and fractions exact.
-            let body: Vec<_> = (0..dice.below(160) & !3).map(|_| dice.next() as u8 & 0x0f & (dice.next() as u8)).collect();
+            let body: Vec<_> = (0..dice.below(160) & !3).map(|_| dice.roll() as u8 & 0x0f & (dice.roll() as u8)).collect();
             record(structure, &body)
         }).collect();
         let (out, _) = decode_all([&datagram(&[counter_sample(&records)])[..]]);
