@@ -330,6 +330,23 @@ impl FlowBatch {
         }
     }
 
+    /// A batch of the rows in `rows`, in that order. Rows past the end are all null.
+    pub fn select(&self, rows: impl Iterator<Item = usize>) -> FlowBatch {
+        let mut chosen = FlowBatch::new(self.table);
+        for row in rows {
+            let to = chosen.append_rows(1);
+            for (id, column) in self.columns() {
+                match column.get(row) {
+                    None => {}
+                    Some(Scalar::Code(code)) => chosen.set_octets(id, to, self.interner.get(code)),
+                    Some(value) => chosen.set_scalar(id, to, value),
+                }
+            }
+        }
+        chosen.seal();
+        chosen
+    }
+
     fn append_values(&mut self, id: ColumnId, start: usize, data: &Values, codes: &[Code]) {
         if let Values::Code(values) = data {
             let slots = self.slots::<Code>(id, start, values.len());

@@ -64,6 +64,21 @@ fn appending_a_batch_renames_its_codes() {
 }
 
 #[test]
+fn selected_rows_keep_values_and_order() {
+    let mut batch = FlowBatch::new(Table::Flows);
+    batch.append_rows(3);
+    for row in 0..3 {
+        batch.set(SRC_PORT, row, row as u16);
+    }
+    batch.set_octets(SRC_POD, 2, b"web");
+    let chosen = batch.select([2, 0].into_iter());
+    let ports: Vec<_> = (0..2).map(|row| chosen.get_u64(SRC_PORT, row)).collect();
+    assert_eq!(ports, [Some(2), Some(0)]);
+    let pods: Vec<_> = (0..2).map(|row| chosen.get_octets(SRC_POD, row)).collect();
+    assert_eq!(pods, [Some(&b"web"[..]), None]);
+}
+
+#[test]
 fn a_cleared_batch_has_nothing_left() {
     let mut batch = FlowBatch::new(Table::Flows);
     batch.append_rows(1);
