@@ -12,7 +12,11 @@ use crate::config::{Config, Layers, read_file};
 pub mod client;
 pub mod completions;
 pub mod config;
+pub mod decode;
 pub mod doctor;
+pub mod export;
+pub mod goflow;
+pub mod import;
 pub mod out;
 pub mod query;
 pub mod records;
@@ -80,8 +84,16 @@ enum Command {
     Query(query::Args),
     /// Shows raw records, newest first, or as they arrive
     Records(records::Args),
+    /// Decodes a capture, or what arrives, to one line a record
+    Decode(decode::Args),
     /// Sends the exports of a capture to a collector
     Replay(replay::Args),
+    /// Writes records of a data folder to a Parquet, CSV or JSON file
+    Export(export::Args),
+    /// Reads Parquet, CSV or a capture into a data folder
+    Import(import::Args),
+    /// Does what goflow does, with goflow's flags and output
+    Goflow(goflow::Args),
     /// Checks what this machine needs to collect without loss
     Doctor(doctor::Args),
     /// Makes, lists and revokes tokens
@@ -99,7 +111,11 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Serve(args) => args.run(&settings),
         Command::Query(args) => args.run(&settings),
         Command::Records(args) => args.run(&settings),
+        Command::Decode(args) => args.run(),
         Command::Replay(args) => args.run(),
+        Command::Export(args) => args.run(&settings),
+        Command::Import(args) => args.run(&settings),
+        Command::Goflow(args) => args.run(),
         Command::Doctor(args) => args.run(&settings),
         Command::Token(args) => args.run(&settings),
         Command::Config(args) => args.run(&settings),

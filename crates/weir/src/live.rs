@@ -55,7 +55,7 @@ impl Live {
         let policy = IngestPolicy { udp, tcp: Vec::new(), ..IngestPolicy::default() };
         let sink = Arc::new(WriterSink { writer: Mutex::new(writer), all });
         let registry = Registry::default();
-        let ingest = Ingest::start(policy, &registry, Arc::new(SystemClock), sink.clone())?;
+        let ingest = Ingest::start(&policy, &registry, Arc::new(SystemClock), sink.clone())?;
         Ok(Live { ingest, sink })
     }
 

@@ -7,7 +7,9 @@
 
 mod cli;
 mod config;
+mod decode;
 mod demo;
+mod live;
 mod replay;
 mod serve;
 

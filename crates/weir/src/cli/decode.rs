@@ -95,7 +95,7 @@ impl Args {
             path => Box::new(File::open(path).with_context(|| format!("opening {path}"))?),
         };
         let mut writer = self.writer()?;
-        let mut decoding = Decoding::new(&mut *writer, self.all);
+        let decoding = Decoding::new(&mut *writer, self.all);
         let result = decoding.capture(BufReader::with_capacity(1 << 16, input));
         let summary = result.with_context(|| format!("reading {}", self.source))?;
         writer.finish().context("ending the output")?;

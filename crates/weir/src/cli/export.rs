@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use weir_model::{Clock, SystemClock};
+use weir_model::{Clock, SystemClock, Timestamp};
 use weir_query::{Cancel, RecordsQuery};
 use weir_sink::Format;
 
@@ -51,12 +51,22 @@ Examples:
 
 Records come newest first.";
 
+/// One moment for all pages: "now" must not move between them.
+struct Stopped(Timestamp);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
 impl Args {
     /// Reads and writes.
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
         let format = self.format()?;
         let snapshot = open(&self.data)?;
-        let limits = policies::query_limits(&settings.load()?.query);
+        let mut limits = policies::query_limits(&settings.load()?.query);
+        limits.records = PAGE;
         let out: Box<dyn Write + Send> = match self.out.to_str() {
             Some("-") => Box::new(io::stdout()),
             _ => Box::new(
@@ -65,8 +75,7 @@ impl Args {
             ),
         };
         let mut writer = format.writer(BufWriter::with_capacity(1 << 16, out));
-        // One moment for all pages: "now" must not move between them.
-        let now = SystemClock.now();
+        let clock = Stopped(SystemClock.now());
         let mut query = RecordsQuery {
             from: self.from.clone(),
             to: self.to.clone(),
@@ -77,7 +86,7 @@ impl Args {
         let mut rows = 0u64;
         let shown = io::stderr().is_terminal();
         loop {
-            let mut page = weir_query::records(&snapshot, &query, &limits, now, &Cancel::new())
+            let mut page = weir_query::records(&snapshot, &query, &limits, &Cancel::new(), &clock)
                 .map_err(|error| refusal(&error, &self.filter))?;
             page.rows.seal();
             writer.write(&page.rows).context("writing records")?;
@@ -104,7 +113,10 @@ impl Args {
             Some("parquet") => Ok(Format::Parquet),
             Some("csv") => Ok(Format::Csv),
             Some("json" | "ndjson" | "jsonl") => Ok(Format::Json),
-            _ => bail!("--out {}: say --format, or end the name in .parquet, .csv or .json", self.out.display()),
+            _ => bail!(
+                "--out {}: say --format, or end the name in .parquet, .csv or .json",
+                self.out.display()
+            ),
         }
     }
 }

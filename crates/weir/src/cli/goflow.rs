@@ -33,16 +33,28 @@ const FLAGS: &[Flag] = &[
     ("kafka", "true", "Enable Kafka (not in this version of Weir: say -kafka=false)"),
     ("kafka.brokers", "127.0.0.1:9092,[::1]:9092", "Kafka brokers list separated by commas"),
     ("kafka.hashing", "false", "Enable partitioning by hash instead of random"),
-    ("kafka.key", "SamplerAddr,DstAS", "Kafka list of fields to do hashing on (partition) separated by commas"),
+    (
+        "kafka.key",
+        "SamplerAddr,DstAS",
+        "Kafka list of fields to do hashing on (partition) separated by commas",
+    ),
     ("kafka.log.err", "false", "Log Kafka errors"),
     ("kafka.sasl", "false", "Use SASL to connect to Kafka"),
     ("kafka.srv", "", "SRV record containing a list of Kafka brokers (or use kafka.out.brokers)"),
     ("kafka.tls", "false", "Use TLS to connect to Kafka"),
     ("kafka.topic", "flow-messages", "Kafka topic to produce to"),
-    ("kafka.version", "0.11.0.0", "Log message version (must be a version that parses per sarama.ParseKafkaVersion)"),
+    (
+        "kafka.version",
+        "0.11.0.0",
+        "Log message version (must be a version that parses per sarama.ParseKafkaVersion)",
+    ),
     ("logfmt", "normal", "Log formatter"),
     ("loglevel", "info", "Log level"),
-    ("metrics.addr", ":8080", "Metrics address (accepted and not served: `weir serve` has metrics)"),
+    (
+        "metrics.addr",
+        ":8080",
+        "Metrics address (accepted and not served: `weir serve` has metrics)",
+    ),
     ("metrics.path", "/metrics", "Metrics path"),
     ("nf", "true", "Enable NetFlow/IPFIX"),
     ("nf.addr", "", "NetFlow/IPFIX listening address"),
@@ -63,7 +75,8 @@ const FLAGS: &[Flag] = &[
 ];
 
 /// The listeners in the order in which goflow's log shows them.
-const LISTENERS: [(&str, &str); 3] = [("nfl", "NetFlowLegacy"), ("sflow", "sFlow"), ("nf", "NetFlow")];
+const LISTENERS: [(&str, &str); 3] =
+    [("nfl", "NetFlowLegacy"), ("sflow", "sFlow"), ("nf", "NetFlow")];
 
 /// What the words asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,7 +108,9 @@ fn parse(words: &[String]) -> Result<Asked, String> {
         let value = match value {
             Some(value) => value,
             None if boolean => "true".to_owned(),
-            None => words.next().cloned().ok_or_else(|| format!("flag needs an argument: -{name}"))?,
+            None => {
+                words.next().cloned().ok_or_else(|| format!("flag needs an argument: -{name}"))?
+            }
         };
         if boolean && truth(&value).is_none() {
             return Err(format!("invalid boolean value {value:?} for -{name}: parse error"));
@@ -143,7 +158,8 @@ impl Flags {
 
     fn address(&self, listener: &str) -> anyhow::Result<SocketAddr> {
         let port = self.get(&format!("{listener}.port"));
-        let port = port.parse().with_context(|| format!("-{listener}.port: `{port}` is no port"))?;
+        let port =
+            port.parse().with_context(|| format!("-{listener}.port: `{port}` is no port"))?;
         let address = self.get(&format!("{listener}.addr"));
         let address = match address {
             "" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

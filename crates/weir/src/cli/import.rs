@@ -48,7 +48,7 @@ enum Kind {
 impl Args {
     /// Reads and stores.
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
-        let policy = policies::store(&settings.load()?, &self.data);
+        let policy = policies::store_policy(&settings.load()?.store, &self.data);
         let (store, _) = Store::open(policy, Arc::new(SystemClock), Arc::new(DiskFiles))
             .with_context(|| format!("opening {}", self.data.display()))?;
         let mut into = Into { store: &store, rows: 0, undated: 0 };
@@ -59,10 +59,12 @@ impl Args {
         }
         let (rows, undated) = (into.rows, into.undated);
         store.flush().context("making the records durable")?;
-        store.close();
+        store.close().context("closing the store")?;
         say(&format!("{rows} records imported into {}\n", self.data.display()));
         if undated > 0 {
-            say(&format!("{undated} records had neither received_at nor flow_end and were left out\n"));
+            say(&format!(
+                "{undated} records had neither received_at nor flow_end and were left out\n"
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -120,10 +122,13 @@ fn import(path: &Path, into: &mut Into<'_>) -> anyhow::Result<()> {
 
 /// Leaves out rows without a time: the store is ordered by it.
 fn store(mut batch: FlowBatch, into: &mut Into<'_>) -> anyhow::Result<()> {
-    let dated = |batch: &FlowBatch, row| matches!(batch.get(flows::RECEIVED_AT, row), Some(Scalar::I64(_)));
+    let dated =
+        |batch: &FlowBatch, row| matches!(batch.get(flows::RECEIVED_AT, row), Some(Scalar::I64(_)));
     let rows = batch.rows();
     for row in 0..rows {
-        if let (false, Some(Scalar::I64(end))) = (dated(&batch, row), batch.get(flows::FLOW_END, row)) {
+        if let (false, Some(Scalar::I64(end))) =
+            (dated(&batch, row), batch.get(flows::FLOW_END, row))
+        {
             batch.set(flows::RECEIVED_AT, row, end);
         }
     }

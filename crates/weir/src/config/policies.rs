@@ -176,7 +176,8 @@ fn octets(octets: super::words::Octets) -> usize {
     usize::try_from(octets.0).unwrap_or(usize::MAX)
 }
 
-fn store_policy(config: &StoreConfig, data: &Path) -> StorePolicy {
+/// How the store of a data folder is kept, for a server and for `weir import` alike.
+pub fn store_policy(config: &StoreConfig, data: &Path) -> StorePolicy {
     let mut policy = StorePolicy::new(store_folder(data));
     let keep = |span: Span| Some(span.0).filter(|span| *span > Duration::ZERO);
     policy.commit_interval = config.commit_interval.0;

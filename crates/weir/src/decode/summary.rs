@@ -1,7 +1,6 @@
 //! What became of an input: per exporter, and in all, with losses by reason.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use weir_ingest::capture::CaptureStats;
@@ -92,12 +91,21 @@ impl Summary {
     /// For people: a table of exporters, a line of sums, a line of losses.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        // Writing to a string has no error to report.
-        let mut line = |content: String| drop(writeln!(text, "{content}"));
+        let mut line = |content: String| {
+            text.push_str(&content);
+            text.push('\n');
+        };
         if !self.exporters.is_empty() {
             line(format!(
                 "{:<39} {:<9} {:>10} {:>9} {:>9} {:>9} {:>8} {:>6}",
-                "exporter", "protocol", "domain", "messages", "records", "templates", "missing", "errors"
+                "exporter",
+                "protocol",
+                "domain",
+                "messages",
+                "records",
+                "templates",
+                "missing",
+                "errors"
             ));
         }
         for e in &self.exporters {
