@@ -11,6 +11,15 @@ pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
+/// Every file below `folder`, in the order of their names.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut entries: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    entries.into_iter().flat_map(below).collect()
+}
+
 /// The octets of a file of the corpus (`corpus/…`, `corpus-ovs/…`, `corpus-sflow/…`). Says aloud
 /// when neither the corpus nor the project has it.
 pub fn read(path: &str) -> Option<Vec<u8>> {

@@ -1,6 +1,9 @@
 //! Every capture decodes to the reference counts. Where a row differs from the corpus's own table
 //! (tshark's counts), `tests/README.md` has the reason.
 
+use std::collections::HashSet;
+
+use weir_testkit::corpus;
 use weir_wire::Tally;
 
 use crate::captures;
@@ -173,4 +176,29 @@ fn sflow_captures_decode_to_the_reference_counts() {
         assert_eq!(tally.sets_open(), 0, "{path}: the books of samples balance");
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Sampled headers, which are no exports and are dissected in `src/packet/tests/corpus.rs`, and
+/// single packets of sessions that are captures as well.
+fn others(path: &str) -> bool {
+    path.contains("-hdr-") || path.contains("/raw/")
+}
+
+/// The tables leave nothing out.
+#[test]
+fn every_capture_is_in_a_table() {
+    let named: HashSet<&str> =
+        NETFLOW.iter().map(|row| row.0).chain(SFLOW.iter().map(|row| row.0)).collect();
+    let (mut found, mut missing) = (0, Vec::new());
+    for root in corpus().into_iter().chain([captures::fixtures()]) {
+        for path in captures::files(&root) {
+            let path = path.strip_prefix(&root).unwrap().to_str().unwrap();
+            if path.starts_with("corpus") && path.ends_with(".pcap") && !others(path) {
+                found += 1;
+                missing.extend((!named.contains(path)).then(|| path.to_owned()));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0]);
+    assert!(found >= 90, "only {found} captures were found");
 }

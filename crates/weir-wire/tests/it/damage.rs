@@ -12,25 +12,12 @@ use crate::captures;
 /// Captures that ship with the project, every protocol among them.
 fn messages() -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    for folder in ["corpus", "corpus-ovs", "corpus-sflow"] {
-        walk(&captures::fixtures().join(folder), &mut found);
+    for path in captures::files(&captures::fixtures()) {
+        let payloads = weir_testkit::payloads(&std::fs::read(&path).unwrap()).unwrap_or_default();
+        found.extend(payloads.into_iter().map(|payload| payload.octets));
     }
     assert!(found.len() > 500, "{} messages", found.len());
     found
-}
-
-fn walk(folder: &std::path::Path, found: &mut Vec<Vec<u8>>) {
-    let mut entries: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            walk(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "pcap") {
-            let payloads = weir_testkit::payloads(&std::fs::read(&path).unwrap()).unwrap();
-            found.extend(payloads.into_iter().map(|payload| payload.octets));
-        }
-    }
 }
 
 /// Runs `check` on what `make` gives for each of so many seeds.
