@@ -125,7 +125,6 @@ fn exporters(
     let mut sorted: Vec<&ExporterView> = collecting.exporters.iter().collect();
     sorted.sort_by_key(|exporter| std::cmp::Reverse(exporter.records));
     for exporter in sorted.iter().take(EXPORTERS_MAX) {
-        let seen = exporter.last_seen.since(exporter.first_seen).as_secs_f64().max(1.0);
         let dropped: u64 = exporter.dropped.values().sum();
         write!(
             out,
@@ -136,7 +135,7 @@ fn exporters(
             exporter.protocol,
             exporter.domain,
             Grouped(exporter.records),
-            exporter.records as f64 / seen,
+            exporter.records_per_second,
             exporter.templates,
             Grouped(exporter.sequence.missing),
             Grouped(dropped),

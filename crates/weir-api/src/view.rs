@@ -64,6 +64,10 @@ pub struct ExporterView {
     pub records: u64,
     /// Octets of messages so far.
     pub octets: u64,
+    /// Records a second, over the last ten seconds or so; since the first message before that.
+    pub records_per_second: f64,
+    /// Octets of messages a second, over the same time.
+    pub octets_per_second: f64,
     /// Templates known at the moment.
     pub templates: usize,
     /// Sets that wait for their template.

@@ -20,6 +20,7 @@ mod access;
 mod collecting;
 mod metrics;
 mod open;
+mod rates;
 mod sink;
 mod stop;
 
@@ -48,6 +49,7 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
     let (udp, tcp) = (ingest.udp_addresses().to_vec(), ingest.tcp_addresses().to_vec());
     let running = Arc::new(Running::new(ingest));
     metrics::register(&registry, store.clone());
+    let sampler = collecting::sample_regularly(&running);
 
     let about = About {
         version: env!("CARGO_PKG_VERSION"),
@@ -89,6 +91,7 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
 
     let signal = signals.next().await;
     tracing::info!(signal, "stopping: sources, pipeline, store, API");
+    sampler.abort();
     let stopping = move || -> anyhow::Result<()> {
         drop(replay);
         running.stop();

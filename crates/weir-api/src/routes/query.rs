@@ -10,7 +10,7 @@ use axum::extract::{Query as Parameters, Request, State};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use weir_query::{Answer, Cancel, Filter, Query, QueryError, RecordsPage, RecordsQuery};
+use weir_query::{Cancel, Filter, Query, QueryError, RecordsQuery};
 
 use super::filter::characters;
 use crate::app::App;
@@ -44,20 +44,20 @@ pub async fn get_records(State(app): State<App>, pairs: Pairs) -> Result<Respons
 
 async fn answer(app: &App, query: Query) -> Result<Response, Problem> {
     let filter = query.filter.clone();
-    let answer: Answer = run(app, filter, move |app, cancel| {
+    let answer = run(app, filter, move |app, cancel| {
         weir_query::run(&app.store().snapshot(), &query, app.limits(), cancel, app.clock())
-    })
-    .await?;
-    Ok(respond::json(&answer))
+            .map(|answer| respond::json(&answer))
+    });
+    answer.await
 }
 
 async fn page(app: &App, query: RecordsQuery) -> Result<Response, Problem> {
     let filter = query.filter.clone();
-    let page: RecordsPage = run(app, filter, move |app, cancel| {
+    let page = run(app, filter, move |app, cancel| {
         weir_query::records(&app.store().snapshot(), &query, app.limits(), cancel, app.clock())
-    })
-    .await?;
-    Ok(respond::octets("application/json", records::page(&page)))
+            .map(|page| respond::octets("application/json", records::page(&page)))
+    });
+    page.await
 }
 
 async fn run<T: Send + 'static>(

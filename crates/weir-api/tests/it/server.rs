@@ -118,6 +118,8 @@ fn collecting() -> Collecting {
             messages: 5,
             records: (1 << 53) + 1,
             octets: 700,
+            records_per_second: 12.5,
+            octets_per_second: 0.0,
             templates: 2,
             parked_sets: 0,
             names: 0,

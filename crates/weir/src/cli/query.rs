@@ -22,8 +22,8 @@ use crate::config::policies;
 pub struct Args {
     #[command(flatten)]
     server: Server,
-    /// Reads a data folder itself, without a server; one may be writing to it
-    #[arg(long, value_name = "DIR", conflicts_with = "server")]
+    /// Reads a data folder itself, whatever --server says; a server may be writing to it
+    #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
     range: Range,

@@ -39,8 +39,8 @@ const PAGE: usize = 1_000;
 pub struct Args {
     #[command(flatten)]
     server: Server,
-    /// Reads a data folder itself, without a server
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "follow"])]
+    /// Reads a data folder itself, whatever --server says; a server may be writing to it
+    #[arg(long, value_name = "DIR", conflicts_with = "follow")]
     data: Option<PathBuf>,
     #[command(flatten)]
     range: Range,

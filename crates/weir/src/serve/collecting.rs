@@ -1,7 +1,8 @@
 //! Ingest's status as the API tells it, while ingest runs and after it has stopped.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use weir_api::Collecting;
 use weir_api::view::{
@@ -11,8 +12,13 @@ use weir_ingest::{Account, ExporterDrops, Ingest, IngestStatus, Reason};
 use weir_model::Addr;
 use weir_wire::{Dropped, ExporterStatus};
 
+use super::rates::Rates;
+
 /// Ingest, as long as it runs; its last status after that.
-pub struct Running(Mutex<State>);
+pub struct Running {
+    state: Mutex<State>,
+    rates: Mutex<Rates>,
+}
 
 enum State {
     Running(Box<Ingest>),
@@ -22,20 +28,37 @@ enum State {
 impl Running {
     /// Takes ingest over.
     pub fn new(ingest: Ingest) -> Running {
-        Running(Mutex::new(State::Running(Box::new(ingest))))
+        Running { state: Mutex::new(State::Running(Box::new(ingest))), rates: Mutex::default() }
     }
 
     /// How things stand.
     pub fn status(&self) -> Collecting {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        let mut status = match &*self.state() {
             State::Running(ingest) => collecting(&ingest.status()),
             State::Stopped(last) => Collecting::clone(last),
-        }
+        };
+        let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.fill(&mut status.exporters, Instant::now());
+        status
+    }
+
+    /// Takes the counts that rates are measured from. Call it every ten seconds.
+    pub fn sample(&self) {
+        let status = match &*self.state() {
+            State::Running(ingest) => collecting(&ingest.status()),
+            State::Stopped(_) => return,
+        };
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.sample(&status.exporters, Instant::now());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stops ingest and returns when everything it had received was handed on.
     pub fn stop(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let last = match &*state {
             State::Running(ingest) => Box::new(collecting(&ingest.status())),
             State::Stopped(_) => return,
@@ -44,6 +67,22 @@ impl Running {
             *state = State::Stopped(Box::new(collecting(&ingest.stop())));
         }
     }
+}
+
+/// Samples every ten seconds, off the threads that serve connections.
+pub fn sample_regularly(running: &Arc<Running>) -> tokio::task::JoinHandle<()> {
+    let running = Arc::clone(running);
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_secs(10));
+        loop {
+            tick.tick().await;
+            let running = Arc::clone(&running);
+            let sampled = tokio::task::spawn_blocking(move || running.sample()).await;
+            if sampled.is_err() {
+                return;
+            }
+        }
+    })
 }
 
 fn collecting(status: &IngestStatus) -> Collecting {
@@ -105,6 +144,8 @@ fn exporter(status: &ExporterStatus, drops: Option<&&ExporterDrops>) -> Exporter
         messages: status.tally.messages,
         records: status.records_seen,
         octets: status.tally.octets,
+        records_per_second: 0.0,
+        octets_per_second: 0.0,
         templates: status.templates,
         parked_sets: status.parked_sets,
         names: status.names,

@@ -25,7 +25,7 @@ fn beyond_loopback_a_token_is_made_shown_once_and_required() {
          send `Authorization: Bearer TOKEN`; `weir token new` makes a token\n"
     );
     let admitted =
-        |token: &str| command(&query).env("WEIR_TOKEN", token).status().unwrap().success();
+        |token: &str| command(&query).env("WEIR_TOKEN", token).output().unwrap().status.success();
     assert!(admitted(&token));
     let file = folder.0.join("token");
     std::fs::write(&file, format!("{token}\n")).unwrap();
