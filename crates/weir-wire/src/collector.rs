@@ -202,7 +202,8 @@ impl Collector {
         for set in header::sets(message, start).flatten() {
             pass.set(&set);
         }
-        let (admitted, broken) = pass.finish();
+        let broken = pass.observe();
+        let admitted = pass.finish();
         if let Some(place) = broken {
             self.observe_break(&key, session, &place);
         }

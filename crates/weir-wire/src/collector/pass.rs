@@ -125,19 +125,25 @@ impl Pass<'_> {
         });
     }
 
-    /// Result of the pass, and the message's place in its stream if it does not follow.
-    pub(super) fn finish(self) -> (Admitted, Option<Place>) {
-        let Pass { protocol, header, domain, tally, sets, released, .. } = self;
-        let (units, options) = match protocol {
+    /// Takes the message into the sequence account; gives its place when it does not follow, which
+    /// is left to the caller.
+    pub(super) fn observe(&mut self) -> Option<Place> {
+        let (units, options) = match self.protocol {
             Protocol::NetFlow9 => (Some(1), 0),
             _ => (self.units, self.options),
         };
-        let place = Place { options, ..place(header, units) };
-        let broken = (!domain.observe(self.session, place)).then_some(place);
-        domain.records_seen += self.rows as u64;
-        domain.tally += &tally;
-        let knowledge = Arc::clone(&domain.knowledge);
-        let job = Job::Records { header: *header, sets, knowledge };
-        (Admitted { work: Work { protocol, job }, released, tally }, broken)
+        let place = Place { options, ..place(self.header, units) };
+        (!self.domain.observe(self.session, place)).then_some(place)
+    }
+
+    /// Closes the books of the pass.
+    #[inline]
+    pub(super) fn finish(self) -> Admitted {
+        self.domain.records_seen += self.rows as u64;
+        self.domain.tally += &self.tally;
+        let knowledge = Arc::clone(&self.domain.knowledge);
+        let job = Job::Records { header: *self.header, sets: self.sets, knowledge };
+        let work = Work { protocol: self.protocol, job };
+        Admitted { work, released: self.released, tally: self.tally }
     }
 }
