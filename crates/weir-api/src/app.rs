@@ -15,6 +15,7 @@ use weir_store::Store;
 use weir_telemetry::Registry;
 
 use crate::auth::{Access, guard};
+use crate::metrics::{Metrics, count};
 use crate::respond;
 use crate::routes::{collecting, filter, pages, query, schema, tail};
 use crate::tail::Hub;
@@ -76,6 +77,7 @@ pub struct App(Arc<Shared>);
 
 struct Shared {
     parts: Parts,
+    metrics: Metrics,
     queries: Arc<Semaphore>,
 }
 
@@ -88,7 +90,8 @@ impl fmt::Debug for App {
 impl App {
     fn new(parts: Parts) -> App {
         let queries = Arc::new(Semaphore::new(parts.policy.queries_max.max(1)));
-        App(Arc::new(Shared { parts, queries }))
+        let metrics = Metrics::new(&parts.registry);
+        App(Arc::new(Shared { parts, metrics, queries }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -96,6 +99,9 @@ impl App {
     }
     pub(crate) fn collecting(&self) -> Collecting {
         (self.0.parts.collecting)()
+    }
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
     pub(crate) fn hub(&self) -> &Hub {
         &self.0.parts.hub
@@ -153,13 +159,16 @@ pub fn paths() -> Vec<&'static str> {
 
 /// Builds the routes over `parts`, guarded by `access`.
 pub fn router(parts: Parts, access: Access) -> Router {
+    let app = App::new(parts);
+    let metrics = app.metrics().clone();
     let add = |router: Router<App>, (path, answer)| router.route(path, answer);
     routes()
         .into_iter()
         .fold(Router::new(), add)
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::wrong_method)
-        .with_state(App::new(parts))
+        .with_state(app)
         .layer(from_fn_with_state(Arc::new(access), guard))
+        .layer(from_fn_with_state(metrics, count))
         .layer(from_fn(respond::secure))
 }

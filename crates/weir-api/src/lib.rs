@@ -16,6 +16,7 @@ pub mod view;
 
 mod blocking;
 mod html;
+mod metrics;
 mod records;
 mod respond;
 mod routes;

@@ -67,7 +67,13 @@ async fn run<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let shared = app.clone();
     let (queue, patience) = (app.queries(), app.limits().time);
-    let result = blocking::run(queue, patience, move |cancel| question(&shared, cancel)).await?;
+    let asked = move |cancel: &Cancel| {
+        let started = shared.now();
+        let result = question(&shared, cancel);
+        shared.metrics().query_took(shared.now().since(started));
+        result
+    };
+    let result = blocking::run(queue, patience, asked).await?;
     result.map_err(|error| problem(&error, &filter))
 }
 

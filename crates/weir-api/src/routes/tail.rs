@@ -21,6 +21,7 @@ use weir_query::Filter;
 
 use super::query::{Pairs, from_pairs, number, parse_filter};
 use crate::app::App;
+use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 use crate::tail::Subscription;
 use crate::{records, respond};
@@ -57,7 +58,8 @@ pub async fn get(State(app): State<App>, pairs: Pairs) -> Result<Response, Probl
             .remedy("end one, or raise http.tails_max")
     })?;
     let (sender, receiver) = mpsc::channel(8);
-    let pacer = Pacer { filter, columns, rate, sent: 0, skipped: 0 };
+    let metrics = app.metrics().clone();
+    let pacer = Pacer { filter, columns, rate, sent: 0, skipped: 0, metrics };
     tokio::spawn(feed(subscription, pacer, sender));
     Ok(respond::octets("text/event-stream", Body::from_stream(Chunks(receiver))))
 }
@@ -85,6 +87,7 @@ struct Pacer {
     /// Records sent since the last tick.
     sent: u32,
     skipped: u64,
+    metrics: Metrics,
 }
 
 impl Pacer {
@@ -159,6 +162,7 @@ fn skipped(pacer: &mut Pacer, subscription: &Subscription) -> Vec<u8> {
     if skipped + unexamined == 0 {
         return Vec::new();
     }
+    pacer.metrics.tail_skipped(skipped + unexamined);
     format!("event: skipped\ndata: {{\"skipped\":{skipped},\"unexamined\":{unexamined}}}\n\n")
         .into_bytes()
 }
