@@ -50,6 +50,8 @@ pub struct Collector {
     limits: Limits,
     domains: HashMap<DomainKey, Domain>,
     parked_octets: usize,
+    /// What templates and names take: grows with each, made exact by `expire`.
+    state_octets: usize,
     /// Domains of each exporter, as far as kept: at most [`SIBLINGS`].
     siblings: HashMap<(Addr, Protocol), Vec<u32>>,
     /// No exporter can be forgotten before then: spares the search while the table is full.
@@ -64,6 +66,7 @@ impl Collector {
             limits,
             domains: HashMap::new(),
             parked_octets: 0,
+            state_octets: 0,
             siblings: HashMap::new(),
             full_until,
         }
@@ -190,6 +193,7 @@ impl Collector {
             received,
             limits: &self.limits,
             parked_octets: &mut self.parked_octets,
+            state_octets: &mut self.state_octets,
             domain,
             session,
             tally: message_tally(message.len()),
@@ -249,6 +253,7 @@ impl Collector {
             domain.tally += &dropped;
             tally += &dropped;
         }
+        self.state_octets = self.domains.values().map(Domain::state_octets).sum();
         tally
     }
 

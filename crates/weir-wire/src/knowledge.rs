@@ -11,6 +11,8 @@ use crate::plan::{FixedRows, Layout, Loc, Plan, Rows, VariableRows, index, numbe
 /// Names by number.
 pub type Names<K> = HashMap<K, Arc<str>>;
 
+/// What an entry costs, name included, as a rule.
+pub(crate) const ENTRY_OCTETS: usize = 128;
 /// Octets of one name that are kept.
 const NAME_OCTETS: usize = 256;
 /// Octets of an application id that are looked at (RFC 6759: engine and selector).
@@ -51,6 +53,11 @@ impl Knowledge {
             + self.samplers.len()
             + self.sampled_interfaces.len()
             + self.sampled_templates.len()
+    }
+
+    /// Octets, roughly, that all this takes.
+    pub(crate) fn octets(&self) -> usize {
+        self.entries() * ENTRY_OCTETS
     }
 
     /// Names known.

@@ -16,6 +16,9 @@ pub struct Limits {
     pub sessions: usize,
     /// Templates of one session. The eighth of them that was defined longest ago goes.
     pub templates: usize,
+    /// Octets, roughly, of all templates and names of all exporters together. Past it new ones are
+    /// refused until others go.
+    pub state_octets: usize,
     /// Fields of one template, scope included. A template with more is refused.
     pub template_fields: usize,
     /// Age after which a UDP template that was not sent again is forgotten.
@@ -41,6 +44,7 @@ impl Default for Limits {
             exporter_idle: Duration::from_secs(600),
             sessions: 32,
             templates: 4_096,
+            state_octets: 256 << 20,
             template_fields: 1_024,
             template_lifetime: Duration::from_secs(86_400),
             parked_octets: 64 << 20,

@@ -15,6 +15,7 @@ use crate::protocol::Protocol;
 use crate::received::{Received, Transport};
 use crate::status::SequenceStatus;
 use crate::tally::{DropReason, Tally};
+use crate::template::Template;
 use crate::work::{DataSet, DataSets, Job, Released, Work};
 
 /// What a parked Set costs beside its octets.
@@ -116,6 +117,12 @@ impl Domain {
         add(&mut self.ended, session.sequence.status());
     }
 
+    /// Octets, roughly, of templates and knowledge. Templates of `newest` are mostly shared.
+    pub(crate) fn state_octets(&self) -> usize {
+        let templates = self.sessions.iter().map(|session| session.templates.octets());
+        templates.sum::<usize>() + self.knowledge.octets()
+    }
+
     /// Sequence accounts of all sessions together.
     pub(crate) fn sequence(&self) -> SequenceStatus {
         let mut sum = self.ended;
@@ -150,32 +157,45 @@ impl Domain {
         self.newest.get(id).filter(|_| shared).map(|known| (known, true))
     }
 
-    /// Takes a definition in; true when the template is new or changed.
+    /// Notes that a template was defined again as it is; false when this is news.
+    pub(crate) fn refresh(
+        &mut self,
+        session: usize,
+        received: &Received,
+        template: &Template,
+        limits: &Limits,
+    ) -> bool {
+        let now = received.at;
+        let Some(known) = self.sessions[session].templates.refresh(template, now) else {
+            return false;
+        };
+        if received.transport == Transport::Udp && self.newest.refresh(template, now).is_none() {
+            self.newest.insert(known, now, limits.templates);
+        }
+        true
+    }
+
+    /// Takes in a new or changed template; gives what it costs.
     pub(crate) fn define(
         &mut self,
         session: usize,
         received: &Received,
-        template: crate::template::Template,
+        template: Template,
         limits: &Limits,
-    ) -> bool {
+    ) -> usize {
         let udp = received.transport == Transport::Udp;
         let now = received.at;
-        let templates = &mut self.sessions[session].templates;
-        if let Some(known) = templates.refresh(&template, now) {
-            if udp && self.newest.refresh(&template, now).is_none() {
-                self.newest.insert(known, now, limits.templates);
-            }
-            return false;
-        }
         let shared = if udp { self.newest.refresh(&template, now) } else { None };
         let fresh = || Arc::new(Known::new(template, self.protocol, self.repair));
         let known = shared.unwrap_or_else(fresh);
+        let templates = &mut self.sessions[session].templates;
         let evicted = templates.insert(Arc::clone(&known), now, limits.templates);
         self.templates_evicted += evicted as u64;
+        let cost = known.octets();
         if udp {
             self.newest.insert(known, now, limits.templates);
         }
-        true
+        cost
     }
 
     pub(crate) fn withdraw(&mut self, session: usize, id: u16) {

@@ -21,6 +21,8 @@ pub(super) struct Pass<'a> {
     pub(super) received: &'a Received,
     pub(super) limits: &'a Limits,
     pub(super) parked_octets: &'a mut usize,
+    /// An upper bound of what all templates and names take.
+    pub(super) state_octets: &'a mut usize,
     pub(super) domain: &'a mut Domain,
     pub(super) session: usize,
     pub(super) tally: Tally,
@@ -50,7 +52,9 @@ impl Pass<'_> {
         {
             match definition {
                 Ok((definition, took)) => {
-                    self.definition(definition, options);
+                    if !self.definition(definition, options) {
+                        return self.tally.drop_set(DropReason::TemplateQuota, rest.len());
+                    }
                     rest = rest.get(took..).unwrap_or_default();
                 }
                 Err(error) => {
@@ -65,19 +69,24 @@ impl Pass<'_> {
         self.tally.sets_control += 1;
     }
 
-    fn definition(&mut self, definition: Definition, options: bool) {
+    /// False when there is no room for a new template.
+    fn definition(&mut self, definition: Definition, options: bool) -> bool {
         match definition {
             Definition::Define(template) => {
-                let id = template.id;
-                self.tally.templates += 1;
-                let (session, limits) = (self.session, self.limits);
-                if self.domain.define(session, self.received, template, limits) {
-                    let tally = &mut self.tally;
+                let (session, limits, id) = (self.session, self.limits, template.id);
+                if !self.domain.refresh(session, self.received, &template, limits) {
+                    if *self.state_octets >= limits.state_octets {
+                        return false;
+                    }
+                    *self.state_octets +=
+                        self.domain.define(session, self.received, template, limits);
                     let before = self.domain.parked_octets;
-                    let mut ready = self.domain.release(session, self.received, id, limits, tally);
+                    let mut ready =
+                        self.domain.release(session, self.received, id, limits, &mut self.tally);
                     *self.parked_octets -= before - self.domain.parked_octets;
                     self.released.append(&mut ready);
                 }
+                self.tally.templates += 1;
             }
             Definition::Withdraw(id) => {
                 self.tally.withdrawals += 1;
@@ -88,6 +97,7 @@ impl Pass<'_> {
                 self.domain.withdraw_all(self.session, options);
             }
         }
+        true
     }
 
     fn data(&mut self, set: &RawSet<'_>) {
@@ -115,7 +125,11 @@ impl Pass<'_> {
         }
         self.rows += rows;
         if teaches {
-            learn(&mut self.domain.knowledge, &plan, set.body, rows, self.limits.names);
+            let full = *self.state_octets >= self.limits.state_octets;
+            let names = if full { 0 } else { self.limits.names };
+            let before = self.domain.knowledge.octets();
+            learn(&mut self.domain.knowledge, &plan, set.body, rows, names);
+            *self.state_octets += self.domain.knowledge.octets().saturating_sub(before);
         }
         self.sets.push(DataSet {
             offset: set.offset as u32,

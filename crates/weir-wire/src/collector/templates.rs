@@ -33,6 +33,11 @@ impl Known {
         })
     }
 
+    /// Octets, roughly, that it takes once compiled.
+    pub(crate) fn octets(&self) -> usize {
+        OVERHEAD + self.template.raw.len() * GROWTH
+    }
+
     #[cfg(test)]
     pub(crate) fn is_compiled(&self) -> bool {
         self.plan.get().is_some()
@@ -47,6 +52,11 @@ impl Known {
         self.compiled().1
     }
 }
+
+/// What a template costs beside its fields, with its plan and its places in maps.
+const OVERHEAD: usize = 512;
+/// What an octet of a definition becomes once fields and steps are made of it.
+const GROWTH: usize = 32;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
@@ -64,6 +74,11 @@ pub(crate) struct Templates {
 impl Templates {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Octets, roughly, that the templates take.
+    pub(crate) fn octets(&self) -> usize {
+        self.entries.values().map(|entry| entry.known.octets()).sum()
     }
 
     pub(crate) fn get(&self, id: u16) -> Option<&Arc<Known>> {

@@ -150,3 +150,19 @@ fn a_datagram_of_a_thousand_templates_compiles_none_of_them() {
     let domain = bench.decoder.collector().domains.values().next().unwrap();
     assert!(domain.newest.entries().all(|entry| !entry.known.is_compiled()));
 }
+
+#[test]
+fn all_exporters_together_have_one_bound_on_templates_and_names() {
+    let mut bench = Bench::new(Limits { state_octets: 3_000, ..Limits::default() });
+    let message =
+        |domain, id| Ipfix::new(1_700_000_000, 0, domain).template(&two_fields(id)).build();
+    for domain in 1..10 {
+        bench.feed(&message(domain, 256), &here()).unwrap();
+    }
+    let kept: usize = bench.decoder.collector().exporters().map(|status| status.templates).sum();
+    assert_eq!((kept, bench.tally.dropped(DropReason::TemplateQuota).sets), (4, 5));
+    // What is known may be sent again, and room comes back as templates expire.
+    assert_eq!(bench.feed(&message(1, 256), &here()).unwrap().templates, 1);
+    bench.expire(at(200_000));
+    assert_eq!(bench.feed(&message(9, 256), &here()).unwrap().templates, 1);
+}

@@ -25,7 +25,8 @@ fn each_sampler_has_its_own_rate() {
 #[test]
 fn the_ways_to_tell_a_rate() {
     // (fields, record) of an unscoped options record, and the rate it tells.
-    let cases: [(&[(u16, u16)], &[u8], Option<u64>); 7] = [
+    type Case<'a> = (&'a [(u16, u16)], &'a [u8], Option<u64>);
+    let cases: [Case; 7] = [
         (&[(34, 4)], &[0, 0, 0, 64], Some(64)),
         (&[(50, 1)], &[9], Some(9)),
         (&[(305, 1), (306, 2)], &[1, 0, 99], Some(100)),
