@@ -58,12 +58,12 @@ pub(crate) fn numbers(column: &BlockColumn, kept: &Selection, null: u64, out: &m
         }
         BlockColumn::Values { data, validity } => {
             match data {
-                Values::U8(v) => kept.each(v, |value| out.push(value.into())),
-                Values::U16(v) => kept.each(v, |value| out.push(value.into())),
-                Values::U32(v) => kept.each(v, |value| out.push(value.into())),
-                Values::U64(v) => kept.each(v, |value| out.push(value)),
-                Values::I64(v) => kept.each(v, |value| out.push(value as u64)),
-                Values::F64(v) => kept.each(v, |value| out.push(value.to_bits())),
+                Values::U8(v) => kept.gather(v, out, |value| value.into()),
+                Values::U16(v) => kept.gather(v, out, |value| value.into()),
+                Values::U32(v) => kept.gather(v, out, |value| value.into()),
+                Values::U64(v) => kept.gather(v, out, |value| value),
+                Values::I64(v) => kept.gather(v, out, |value| value as u64),
+                Values::F64(v) => kept.gather(v, out, |value| value.to_bits()),
                 Values::Addr(_) | Values::Code(_) => {}
             }
             if let Some(bits) = validity {

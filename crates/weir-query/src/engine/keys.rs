@@ -259,32 +259,46 @@ fn codes(
     out: &mut Vec<u64>,
     id: impl Fn(u32) -> u32,
 ) {
-    let mut look = |code: Code| {
-        let at = code.0 as usize;
-        if at >= map.len() {
-            map.resize((at + 1).next_power_of_two(), UNSEEN);
-        }
-        match map.get_mut(at) {
-            Some(slot) if *slot == UNSEEN => {
-                *slot = id(code.0).wrapping_add(1);
-                u64::from(*slot)
-            }
-            Some(slot) => u64::from(*slot),
-            None => 0,
-        }
-    };
     match column {
-        BlockColumn::Constant(Scalar::Code(code)) => out.resize(kept.len(), look(*code)),
-        BlockColumn::Values { data: Values::Code(v), validity: None } => {
-            kept.each(v, |code| out.push(look(code)));
+        BlockColumn::Constant(Scalar::Code(code)) => {
+            learn(map, std::slice::from_ref(code).iter(), id);
+            let id = map.get(code.0 as usize).copied().unwrap_or(0);
+            out.resize(kept.len(), id.into());
         }
-        BlockColumn::Values { data: Values::Code(v), validity: Some(bits) } => {
-            for row in kept.rows() {
-                let code = v.get(row).filter(|_| bits.get(row));
-                out.push(code.map_or(0, |code| look(*code)));
+        BlockColumn::Values { data: Values::Code(v), validity } => {
+            match kept {
+                Selection::All(_) => learn(map, v.iter(), id),
+                Selection::Rows(rows) => {
+                    learn(map, rows.iter().filter_map(|row| v.get(*row as usize)), id);
+                }
+            }
+            let map = map.as_slice();
+            kept.gather(v, out, |code| u64::from(map.get(code.0 as usize).copied().unwrap_or(0)));
+            if let Some(bits) = validity {
+                for (piece, row) in out.iter_mut().zip(kept.rows()) {
+                    if !bits.get(row) {
+                        *piece = 0;
+                    }
+                }
             }
         }
         _ => {}
     }
     out.resize(kept.len(), 0);
+}
+
+/// Makes `map` know every one of `codes`.
+fn learn<'c>(map: &mut Vec<u32>, codes: impl Iterator<Item = &'c Code>, id: impl Fn(u32) -> u32) {
+    for code in codes {
+        let at = code.0 as usize;
+        if map.get(at).is_some_and(|slot| *slot != UNSEEN) {
+            continue;
+        }
+        if at >= map.len() {
+            map.resize((at + 1).next_power_of_two(), UNSEEN);
+        }
+        if let Some(slot) = map.get_mut(at) {
+            *slot = id(code.0).wrapping_add(1);
+        }
+    }
 }

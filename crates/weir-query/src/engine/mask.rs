@@ -108,14 +108,18 @@ impl Selection {
         }
     }
 
-    /// Calls `each` with the value of every kept row. Values past the end are left out: a column
-    /// has as many as its block has rows.
+    /// Appends what `map` makes of the value of every kept row. Values past the end are left out:
+    /// a column has as many as its block has rows.
     #[inline]
-    pub fn each<T: Copy>(&self, values: &[T], mut each: impl FnMut(T)) {
+    pub fn gather<T: Copy, U>(&self, values: &[T], out: &mut Vec<U>, mut map: impl FnMut(T) -> U) {
         match self {
-            Selection::All(rows) => values.iter().take(*rows).for_each(|value| each(*value)),
+            Selection::All(rows) => {
+                let values = values.get(..*rows).unwrap_or(values);
+                out.extend(values.iter().map(|value| map(*value)));
+            }
             Selection::Rows(rows) => {
-                rows.iter().filter_map(|row| values.get(*row as usize)).for_each(|v| each(*v));
+                let values = rows.iter().filter_map(|row| values.get(*row as usize));
+                out.extend(values.map(|value| map(*value)));
             }
         }
     }

@@ -136,6 +136,13 @@ impl<'a> Sums<'a> {
         for key in &self.dense {
             seen[*key as usize] = true;
         }
+        if let ([addends], 1) = (self.addends.as_slice(), width) {
+            for (key, value) in self.dense.iter().zip(addends) {
+                let sum = &mut sums[*key as usize];
+                *sum = sum.saturating_add(*value);
+            }
+            return;
+        }
         for (at, addends) in self.addends.iter().enumerate() {
             for (key, value) in self.dense.iter().zip(addends) {
                 let sum = &mut sums[*key as usize * width + at];

@@ -266,19 +266,18 @@ pub(crate) fn expected(plan: &Plan, batches: &[FlowBatch]) -> Expected {
         looks.push(look(plan, batches, 0, &filter, &keys));
     }
     let current = &looks[0];
-    let figure = |rows: &Rows, at: usize| number(plan, batches, rows, at);
     let mut ranked: Vec<&String> = current.by_group.keys().collect();
-    let badness = |group: &String| {
+    let figure = |group: &String| {
         let rows: Rows = current.by_group[group].values().flatten().copied().collect();
-        match figure(&rows, plan.order_by) {
-            None => f64::INFINITY,
-            Some(n) if plan.order == Order::Desc => -n,
-            Some(n) => n,
-        }
+        show(plan, batches, &rows, plan.order_by)
     };
     ranked.sort_by(|a, b| {
         let keys = || compare_rows(&current.keys[*a], &current.keys[*b]);
-        badness(a).total_cmp(&badness(b)).then_with(keys)
+        let (a, b) = (figure(a), figure(b));
+        let nulls_last = (a == AnswerValue::Null).cmp(&(b == AnswerValue::Null));
+        let figures = compare_rows(std::slice::from_ref(&a), std::slice::from_ref(&b));
+        let figures = if plan.order == Order::Desc { figures.reverse() } else { figures };
+        nulls_last.then(figures).then_with(keys)
     });
     let kept = ranked.len().min(plan.limit.unwrap_or(usize::MAX));
     let own: Vec<String> = match plan.keys.is_empty() {
@@ -417,14 +416,5 @@ fn show(plan: &Plan, batches: &[FlowBatch], rows: &Rows, at: usize) -> AnswerVal
             let rank = (q * values.len() as f64).ceil() as usize;
             values[rank.max(1) - 1].clone()
         }
-    }
-}
-
-fn number(plan: &Plan, batches: &[FlowBatch], rows: &Rows, at: usize) -> Option<f64> {
-    match show(plan, batches, rows, at) {
-        AnswerValue::U64(n) => Some(n as f64),
-        AnswerValue::F64(n) => Some(n),
-        AnswerValue::Time(time) => Some(time.0 as f64),
-        _ => None,
     }
 }

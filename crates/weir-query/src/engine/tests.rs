@@ -441,3 +441,42 @@ fn questions_without_meaning_are_refused_by_field() {
     }
     assert!(serde_json::from_str::<Query>(r#"{"group":["src_addr"]}"#).is_err());
 }
+
+#[test]
+fn many_groups_are_added_up_by_partition() {
+    let blocks: Vec<FlowBatch> = (0..6u64)
+        .map(|block| {
+            let mut batch = FlowBatch::new(Table::Flows);
+            batch.append_rows(50_000);
+            batch.fill(flows::RECEIVED_AT, 0, 50_000, HOUR * 1_000_000_000);
+            for row in 0..50_000u64 {
+                // Every group of a block comes again three blocks later.
+                let group = block % 3 * 50_000 + row;
+                batch.set(flows::SRC_AS, row as usize, group as u32);
+                batch.set(flows::DST_PORT, row as usize, (group % 7) as u16);
+                batch.set(flows::OCTETS, row as usize, group * 10 + block);
+            }
+            batch.seal();
+            batch
+        })
+        .collect();
+    let query = question(
+        r#"{"from":"-1d","group_by":["src_as","dst_port"],"measures":["octets","flows"],"limit":2}"#,
+    );
+    for threads in [1, 2] {
+        let answer = ask(&parts_of(&blocks, false), &query, threads).unwrap();
+        let n = AnswerValue::U64;
+        let group =
+            |group: u64, blocks: u64| vec![n(group), n(group % 7), n(group * 20 + blocks), n(2)];
+        let total: u64 = (0..150_000u64).map(|group| group * 20).sum::<u64>() + 50_000 * 15;
+        let top = (149_999 + 149_998) * 20 + 14;
+        assert_eq!(
+            shown(&answer),
+            Expected {
+                columns: vec![group(149_999, 7), group(149_998, 7)],
+                other: vec![vec![n(total - top), n(300_000 - 4)]],
+                total: vec![vec![n(total), n(300_000)]],
+            }
+        );
+    }
+}
