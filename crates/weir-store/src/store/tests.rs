@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_model::columns::{flows, rollups};
-use weir_model::{Addr, Cube, FlowBatch, Grain, Table, Timestamp};
+use weir_model::{Addr, ColumnId, Cube, FlowBatch, Grain, Scalar, Table, Timestamp};
 use weir_testkit::FakeClock;
 
 use super::core::Core;
@@ -15,7 +15,7 @@ use crate::files::faulty::Faulty;
 use crate::health::OpenReport;
 use crate::policy::{Retention, StorePolicy};
 use crate::read::Snapshot;
-use crate::segment::Tier;
+use crate::segment::{Segment, Tier};
 
 mod faults;
 mod merging;
@@ -149,6 +149,8 @@ fn rows(snapshot: &Snapshot, what: &str) -> BTreeSet<u64> {
 }
 
 type Sum = [Option<u64>; 5];
+/// Cube, grain, bucket, dimensions.
+type Sums = BTreeMap<(Cube, Grain, i64, [Option<u128>; 4]), Sum>;
 
 fn add(sum: &mut Sum, values: Sum) {
     for (sum, value) in sum.iter_mut().zip(values) {
@@ -158,70 +160,82 @@ fn add(sum: &mut Sum, values: Sum) {
     }
 }
 
-/// Sums by bucket and text of the dimensions, by brute force over the rows of closed segments.
-fn expected(snapshot: &Snapshot, cube: Cube, grain: Grain) -> BTreeMap<(i64, String), Sum> {
-    let mut sums = BTreeMap::new();
-    for segment in snapshot.segments(Table::Flows, Tier::Raw).filter(|s| s.info().closed) {
-        for block in 0..segment.block_count() {
-            let batch = segment.read_batch(block).unwrap();
-            for row in 0..batch.rows() {
-                let get = |id| batch.get_u64(id, row);
-                let key: Vec<String> = cube
-                    .dimensions()
-                    .iter()
-                    .map(|(id, _)| match batch.get_octets(*id, row) {
-                        Some(text) => String::from_utf8_lossy(text).into_owned(),
-                        None => format!("{:?}", batch.get(*id, row)),
-                    })
-                    .collect();
-                let Some(weir_model::Scalar::I64(at)) = batch.get(flows::RECEIVED_AT, row) else {
-                    panic!("a row without a time");
-                };
-                let rate = get(flows::SAMPLING_RATE).unwrap_or(1);
-                let (octets, packets) = (get(flows::OCTETS), get(flows::PACKETS));
-                let bucket = at.div_euclid(grain.nanos()) * grain.nanos();
-                let sum = sums.entry((bucket, key.join(" "))).or_insert([None; 5]);
-                let scaled = |value: Option<u64>| value.map(|value| value * rate);
-                add(sum, [Some(1), octets, packets, scaled(octets), scaled(packets)]);
+/// A value of a row as a number; text by its octets.
+fn value(batch: &FlowBatch, id: ColumnId, row: usize) -> Option<u128> {
+    match batch.get(id, row)? {
+        Scalar::U64(number) => Some(number.into()),
+        Scalar::I64(number) => Some(number as u128),
+        Scalar::F64(number) => Some(number.to_bits().into()),
+        Scalar::Addr(addr) => Some(addr.0),
+        Scalar::Code(code) => {
+            let octets = batch.interner().get(code).iter();
+            Some(octets.fold(1, |sum, octet| sum << 8 | u128::from(*octet)))
+        }
+    }
+}
+
+fn time(batch: &FlowBatch, id: ColumnId, row: usize) -> i64 {
+    let Some(Scalar::I64(at)) = batch.get(id, row) else { panic!("a row without a time") };
+    at
+}
+
+fn batches(snapshot: &Snapshot, table: Table, tier: Tier) -> Vec<FlowBatch> {
+    let segments = snapshot.segments(table, tier).filter(|segment| segment.info().closed);
+    let read = |segment: &Arc<Segment>| {
+        let blocks = 0..segment.block_count();
+        blocks.map(|block| segment.read_batch(block).unwrap()).collect::<Vec<_>>()
+    };
+    segments.flat_map(read).collect()
+}
+
+/// Sums by brute force over the rows of closed segments.
+fn expected(snapshot: &Snapshot) -> Sums {
+    let mut sums = Sums::new();
+    for batch in batches(snapshot, Table::Flows, Tier::Raw) {
+        for row in 0..batch.rows() {
+            let get = |id| batch.get_u64(id, row);
+            let at = time(&batch, flows::RECEIVED_AT, row);
+            let rate = get(flows::SAMPLING_RATE).unwrap_or(1);
+            let (octets, packets) = (get(flows::OCTETS), get(flows::PACKETS));
+            let scaled = |value: Option<u64>| value.map(|value| value * rate);
+            let values = [Some(1), octets, packets, scaled(octets), scaled(packets)];
+            for cube in Cube::ALL {
+                let mut key = [None; 4];
+                for (part, (id, _)) in key.iter_mut().zip(cube.dimensions()) {
+                    *part = value(&batch, *id, row);
+                }
+                for grain in Grain::ALL.into_iter().filter(|grain| cube.kept_at(*grain)) {
+                    let bucket = at.div_euclid(grain.nanos()) * grain.nanos();
+                    add(sums.entry((cube, grain, bucket, key)).or_insert([None; 5]), values);
+                }
             }
         }
     }
     sums
 }
 
-fn found(snapshot: &Snapshot, cube: Cube, grain: Grain) -> BTreeMap<(i64, String), Sum> {
-    let mut sums = BTreeMap::new();
-    for segment in snapshot.segments(Table::Rollups, Tier::Rollup(grain)) {
-        for block in 0..segment.block_count() {
-            let batch = segment.read_batch(block).unwrap();
+/// What the rollups say.
+fn found(snapshot: &Snapshot) -> Sums {
+    let mut sums = Sums::new();
+    for grain in Grain::ALL {
+        for batch in batches(snapshot, Table::Rollups, Tier::Rollup(grain)) {
             for row in 0..batch.rows() {
                 let get = |id| batch.get_u64(id, row);
-                if get(rollups::CUBE) != Some(u64::from(cube.number())) {
-                    continue;
+                let cube = get(rollups::CUBE).and_then(|n| Cube::from_number(n as u8)).unwrap();
+                let mut key = [None; 4];
+                for (part, (_, id)) in key.iter_mut().zip(cube.dimensions()) {
+                    *part = value(&batch, *id, row);
                 }
-                let key: Vec<String> = cube
-                    .dimensions()
-                    .iter()
-                    .map(|(_, id)| match batch.get_octets(*id, row) {
-                        Some(text) => String::from_utf8_lossy(text).into_owned(),
-                        None => format!("{:?}", batch.get(*id, row)),
-                    })
-                    .collect();
-                let Some(weir_model::Scalar::I64(at)) = batch.get(rollups::RECEIVED_AT, row) else {
-                    panic!("a sum without a time");
-                };
-                let sum = sums.entry((at, key.join(" "))).or_insert([None; 5]);
-                add(
-                    sum,
-                    [
-                        rollups::FLOWS,
-                        rollups::OCTETS,
-                        rollups::PACKETS,
-                        rollups::OCTETS_SCALED,
-                        rollups::PACKETS_SCALED,
-                    ]
-                    .map(get),
-                );
+                let bucket = time(&batch, rollups::RECEIVED_AT, row);
+                let values = [
+                    rollups::FLOWS,
+                    rollups::OCTETS,
+                    rollups::PACKETS,
+                    rollups::OCTETS_SCALED,
+                    rollups::PACKETS_SCALED,
+                ]
+                .map(get);
+                add(sums.entry((cube, grain, bucket, key)).or_insert([None; 5]), values);
             }
         }
     }
@@ -230,19 +244,12 @@ fn found(snapshot: &Snapshot, cube: Cube, grain: Grain) -> BTreeMap<(i64, String
 
 /// Every cube at every grain is the sum of the closed raw rows.
 fn check_rollups(snapshot: &Snapshot, what: &str) {
-    for cube in Cube::ALL {
-        for grain in Grain::ALL {
-            let kept = cube.kept_at(grain);
-            let expected = if kept { expected(snapshot, cube, grain) } else { BTreeMap::new() };
-            let found = found(snapshot, cube, grain);
-            let differ: Vec<_> = expected
-                .keys()
-                .chain(found.keys())
-                .filter(|key| expected.get(*key) != found.get(*key))
-                .map(|key| (key, expected.get(key), found.get(key)))
-                .take(3)
-                .collect();
-            assert!(differ.is_empty(), "{what}: {cube:?} {grain:?}: {differ:?}");
-        }
-    }
+    let (expected, found) = (expected(snapshot), found(snapshot));
+    let keys = expected.keys().chain(found.keys());
+    let differ: Vec<_> = keys
+        .filter(|key| expected.get(*key) != found.get(*key))
+        .map(|key| (key, expected.get(key), found.get(key)))
+        .take(3)
+        .collect();
+    assert!(differ.is_empty(), "{what}: {differ:?}");
 }

@@ -49,8 +49,8 @@ fn merged_flows_stand_by_address() {
     for segment in raw(&rig) {
         let batch = segment.read_batch(0).unwrap();
         let addrs: Vec<_> = (0..batch.rows()).map(|row| batch.get(flows::SRC_ADDR, row)).collect();
-        let number = |scalar: &Option<weir_model::Scalar>| match scalar {
-            Some(weir_model::Scalar::Addr(addr)) => addr.0,
+        let number = |scalar: &Option<Scalar>| match scalar {
+            Some(Scalar::Addr(addr)) => addr.0,
             _ => 0,
         };
         assert!(addrs.is_sorted_by_key(number));
@@ -78,18 +78,18 @@ fn a_snapshot_reads_what_was_merged_and_removed_after_it() {
 fn sums_outlive_the_rows_they_were_made_of() {
     let mut rig = filled(2);
     rig.core.maintain(&|_| {}).unwrap();
-    let before = found(&rig.core.snapshot(), Cube::Ports, Grain::Hour);
-    assert_eq!(before, expected(&rig.core.snapshot(), Cube::Ports, Grain::Hour));
+    let before = found(&rig.core.snapshot());
+    assert_eq!(before, expected(&rig.core.snapshot()));
     rig.core.policy.retention.flows = Some(Duration::from_secs(60));
     rig.clock.advance(Duration::from_secs(86_400 * 2));
     rig.core.maintain(&|_| {}).unwrap();
     assert_eq!(raw(&rig).len(), 0);
-    assert_eq!(found(&rig.core.snapshot(), Cube::Ports, Grain::Hour), before);
+    assert_eq!(found(&rig.core.snapshot()), before);
     rig.note();
     rig.appended.clear();
     rig.committed.clear();
     let rig = rig.restart(Faulty::crash, "without rows");
-    assert_eq!(found(&rig.core.snapshot(), Cube::Ports, Grain::Hour), before);
+    assert_eq!(found(&rig.core.snapshot()), before);
 }
 
 #[test]
