@@ -205,11 +205,6 @@ impl Manifest {
         Manifest { files, dir: dir.to_owned(), file: None, end: 0, state }
     }
 
-    /// What the log says.
-    pub(crate) fn state(&self) -> &State {
-        &self.state
-    }
-
     /// Appends a record and returns once it is durable. After an error the record does not count:
     /// the log is written anew without it before the next append. Until then the medium may show
     /// the store before or after the record, so files that it names or drops must stay.

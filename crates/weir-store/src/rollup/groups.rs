@@ -16,8 +16,21 @@ pub(super) struct Groups {
     cube: Cube,
     keys: Vec<u128>,
     sums: Vec<Sums>,
-    index: HashTable<u32>,
+    /// Keys stand beside their slots: a look-up touches one place.
+    index: HashTable<(u128, u32)>,
+    /// Slots by code, for cubes of one address.
+    dense: Vec<Dense>,
 }
+
+/// The slots of one bucket of time, by what the key says besides the time.
+struct Dense {
+    time: u128,
+    slots: Vec<u32>,
+}
+
+/// Buckets of time that get an array of slots; later ones are found by hash.
+const DENSE_MAX: usize = 4;
+const NONE: u32 = u32::MAX;
 
 /// The upper part of a key: a bucket of `unit` minutes.
 pub(super) fn time_key(minute: i64, unit: i64) -> u128 {
@@ -44,7 +57,8 @@ fn hash(key: u128) -> u64 {
 
 impl Groups {
     pub(super) fn new(cube: Cube) -> Groups {
-        Groups { cube, keys: Vec::new(), sums: Vec::new(), index: HashTable::new() }
+        let (keys, sums, dense) = Default::default();
+        Groups { cube, keys, sums, index: HashTable::new(), dense }
     }
 
     pub(super) fn cube(&self) -> Cube {
@@ -70,10 +84,12 @@ impl Groups {
     /// The slot of every key; unknown keys get one.
     pub(super) fn find(&mut self, keys: &[u128], slots: &mut Vec<u32>) {
         slots.clear();
+        let by_address = matches!(self.cube, Cube::Sources | Cube::Destinations);
         let mut last = None;
         for &key in keys {
             let slot = match last {
                 Some((known, slot)) if known == key => slot,
+                _ if by_address => self.slot_by_code(key),
                 _ => self.slot(key),
             };
             last = Some((key, slot));
@@ -83,16 +99,43 @@ impl Groups {
 
     #[inline]
     fn slot(&mut self, key: u128) -> u32 {
-        let known = &self.keys;
         let hashed = hash(key);
-        if let Some(slot) = self.index.find(hashed, |slot| known[*slot as usize] == key) {
+        if let Some((_, slot)) = self.index.find(hashed, |(known, _)| *known == key) {
             return *slot;
         }
+        let slot = self.add(key);
+        self.index.insert_unique(hashed, (key, slot), |(key, _)| hash(*key));
+        slot
+    }
+
+    #[inline]
+    fn slot_by_code(&mut self, key: u128) -> u32 {
+        let (time, code) = (key >> DIMENSION_BITS, key as u32 as usize);
+        let Some(at) = self.dense.iter().position(|dense| dense.time == time) else {
+            if self.dense.len() == DENSE_MAX {
+                return self.slot(key);
+            }
+            self.dense.push(Dense { time, slots: Vec::new() });
+            return self.slot_by_code(key);
+        };
+        let slots = &mut self.dense[at].slots;
+        if code >= slots.len() {
+            slots.resize((code + 1).next_power_of_two(), NONE);
+        }
+        match slots[code] {
+            NONE => {
+                let slot = self.add(key);
+                self.dense[at].slots[code] = slot;
+                slot
+            }
+            slot => slot,
+        }
+    }
+
+    fn add(&mut self, key: u128) -> u32 {
         let slot = self.keys.len() as u32;
         self.keys.push(key);
         self.sums.push(Sums::default());
-        let keys = &self.keys;
-        self.index.insert_unique(hashed, slot, |slot| hash(keys[*slot as usize]));
         slot
     }
 

@@ -93,17 +93,29 @@ impl Measures {
 
     /// Adds row `i` to the sums in slot `slots[i]`.
     pub(super) fn add(&self, slots: &[u32], sums: &mut [Sums]) {
-        if self.count_rows {
-            for slot in slots {
-                let sums = &mut sums[*slot as usize];
-                sums.values[0] += 1;
-                sums.present |= 1;
+        let whole: Vec<(usize, &[u64])> = self
+            .list
+            .iter()
+            .filter(|measure| measure.validity.is_none())
+            .map(|measure| (measure.place, &measure.values[..slots.len()]))
+            .collect();
+        let present =
+            whole.iter().fold(u16::from(self.count_rows), |bits, (place, _)| bits | 1 << place);
+        let one = u64::from(self.count_rows);
+        // Cost: sums are spread over more memory than a cache holds, so a row's are visited once.
+        for (row, slot) in slots.iter().enumerate() {
+            let sums = &mut sums[*slot as usize];
+            sums.values[0] += one;
+            sums.present |= present;
+            for (place, values) in &whole {
+                sums.values[*place] = sums.values[*place].saturating_add(values[row]);
             }
         }
         for measure in &self.list {
+            let Some(bits) = &measure.validity else { continue };
             let (place, bit) = (measure.place, 1 << measure.place);
             for (row, (slot, value)) in slots.iter().zip(&measure.values).enumerate() {
-                if measure.validity.as_ref().is_none_or(|bits| bits.get(row)) {
+                if bits.get(row) {
                     let sums = &mut sums[*slot as usize];
                     sums.values[place] = sums.values[place].saturating_add(*value);
                     sums.present |= bit;
