@@ -26,8 +26,9 @@ pub(crate) struct Ordinals {
 impl Ordinals {
     /// Of dense codes. `None` when the codes span too much, or hardly repeat.
     pub(crate) fn of(codes: &[Code]) -> Option<Ordinals> {
-        let min = codes.iter().map(|code| code.0).min()?;
-        let max = codes.iter().map(|code| code.0).max()?;
+        let first = codes.first()?.0;
+        let bounds = |(min, max): (u32, u32), code: &Code| (min.min(code.0), max.max(code.0));
+        let (min, max) = codes.iter().fold((first, first), bounds);
         let span = (max - min) as usize + 1;
         if span > SPAN_MAX {
             return None;

@@ -5,6 +5,22 @@ pub(crate) const DISTINCT_MAX: usize = 1_024;
 const SLOTS: usize = 4 * DISTINCT_MAX;
 const FREE: u32 = u32::MAX;
 
+/// Values below this are looked up by themselves.
+const DIRECT: u32 = 1_024;
+
+/// [`Distinct::split`] of values below [`DIRECT`].
+fn split_direct(values: &[u32]) -> Option<(Vec<u32>, Vec<u32>)> {
+    let mut seen = [false; DIRECT as usize];
+    values.iter().for_each(|value| seen[(value % DIRECT) as usize] = true);
+    let table: Vec<u32> = (0..DIRECT).filter(|value| seen[*value as usize]).collect();
+    let mut ranks = [0u32; DIRECT as usize];
+    for (rank, value) in table.iter().enumerate() {
+        ranks[*value as usize] = rank as u32;
+    }
+    let indexes = values.iter().map(|value| ranks[(value % DIRECT) as usize]).collect();
+    Some((table, indexes))
+}
+
 /// A set of at most [`DISTINCT_MAX`] numbers with the order they were found in.
 pub(crate) struct Distinct {
     slots: Box<[u32; SLOTS]>,
@@ -51,6 +67,9 @@ impl Distinct {
     /// The distinct values of `values` in rising order, and which of them each value is.
     /// `None` when there are too many of them.
     pub(crate) fn split(&mut self, values: &[u32]) -> Option<(Vec<u32>, Vec<u32>)> {
+        if values.iter().fold(0, |all, value| all | value) < DIRECT {
+            return split_direct(values);
+        }
         self.clear();
         let mut indexes = Vec::with_capacity(values.len());
         for &value in values {

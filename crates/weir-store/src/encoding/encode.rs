@@ -35,20 +35,27 @@ impl Profile {
     }
 }
 
-/// Looks once at every value.
+/// Looks at every value.
 pub(crate) fn profile<T: Lane>(values: &[T]) -> Profile {
-    let Some(first) = values.first() else { return Profile { min: 0, max: 0, runs: 0 } };
-    let (mut min, mut max) = (first.to_bits(), first.to_bits());
-    let mut runs = 1;
-    let mut last = first.to_bits();
-    for value in values {
-        let bits = value.to_bits();
-        min = min.min(bits);
-        max = max.max(bits);
-        runs += usize::from(bits != last);
-        last = bits;
+    let Some(first) = values.first().map(|value| value.to_bits()) else {
+        return Profile { min: 0, max: 0, runs: 0 };
+    };
+    // Cost: four of each side by side, for a chain of comparisons is what takes the time.
+    let (mut mins, mut maxs) = ([first; 4], [first; 4]);
+    let (fours, rest) = values.as_chunks::<4>();
+    for four in fours {
+        for ((min, max), value) in mins.iter_mut().zip(&mut maxs).zip(four) {
+            let bits = value.to_bits();
+            *min = (*min).min(bits);
+            *max = (*max).max(bits);
+        }
     }
-    Profile { min, max, runs }
+    let rest = || rest.iter().map(|value| value.to_bits());
+    let min = mins.into_iter().chain(rest()).fold(first, u64::min);
+    let max = maxs.into_iter().chain(rest()).fold(first, u64::max);
+    let after = values.get(1..).unwrap_or_default();
+    let changes = values.iter().zip(after).map(|(a, b)| u32::from(a.to_bits() != b.to_bits()));
+    Profile { min, max, runs: 1 + changes.sum::<u32>() as usize }
 }
 
 impl Encoder {
@@ -286,16 +293,24 @@ fn residuals<T: Lane, R>(
 
 /// The largest scale that every value above `min` is a multiple of.
 fn scale_of<T: Lane>(values: &[T], min: u64, range: u64) -> usize {
-    let divides = |scale: usize, some: &[T]| {
-        some.iter().all(|value| (value.to_bits() - min).is_multiple_of(SCALES[scale]))
-    };
+    // Cost: divisors are constants here, for a division by a variable takes 30 times as long.
+    fn divides<const BY: u64, T: Lane>(values: &[T], min: u64) -> bool {
+        values.iter().all(|value| (value.to_bits() - min).is_multiple_of(BY))
+    }
     // Limit: times only. Smaller numbers that are all multiples of a thousand are an accident.
     if range < 100_000 {
         return 0;
     }
     let few = &values[..values.len().min(16)];
-    let found = [3, 2, 1].into_iter().find(|scale| divides(*scale, few) && divides(*scale, values));
-    found.unwrap_or(0)
+    if divides::<1_000_000_000, T>(few, min) && divides::<1_000_000_000, T>(values, min) {
+        3
+    } else if divides::<1_000_000, T>(few, min) && divides::<1_000_000, T>(values, min) {
+        2
+    } else if divides::<1_000, T>(few, min) && divides::<1_000, T>(values, min) {
+        1
+    } else {
+        0
+    }
 }
 
 /// True when neighbours are much nearer to each other than the farthest values are, and differ:

@@ -286,6 +286,25 @@ fn determined_columns_are_written_by_what_determines_them() {
     assert_eq!(form(flows::EXPORTER_ADDR), Form::Constant);
 }
 
+/// The file of version 1 that every later program must read. `WEIR_BLESS=1` writes it anew, which
+/// only a change of the batch below is a reason for.
+#[test]
+fn version_1_stays_readable() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/segment-v1.weir");
+    let batches = [flows_batch(4_200, 11), flows_batch(70, 12)];
+    if std::env::var_os("WEIR_BLESS").is_some() {
+        let (mut file, _, writer) = written(&batches);
+        writer.footer(&mut file);
+        std::fs::write(path, file).unwrap();
+    }
+    let file = std::fs::read(path).unwrap();
+    let expected: Vec<_> = batches.iter().flat_map(rows_of).collect();
+    assert!(all_rows(&open(&file).unwrap()) == expected);
+    let scan = scan_frames(&file, SegmentId(7)).unwrap();
+    assert_eq!((scan.head, scan.rest), (head(), Some(Damage::Magic)));
+    assert!(all_rows(&Segment::of_scan(&scan, Arc::new(file))) == expected);
+}
+
 /// A column of any type, shape and validity for `rows` rows.
 fn column(physical: Physical, rows: usize, seed: u64, strings: u32) -> Column {
     let shape = noise(seed, 1) % 7;
