@@ -105,7 +105,7 @@ impl Encoder {
         let range = profile.max - profile.min;
         let scale = if outermost { scale_of(values, profile.min, range) } else { 0 };
         let divisor = SCALES[scale];
-        if outermost && deltas_pay(values, range / divisor) {
+        if outermost && deltas_pay(values, profile.min, divisor) {
             self.deltas(values, out);
             return;
         }
@@ -169,8 +169,8 @@ impl Encoder {
         lengths.push(length);
         out.push(wide_form::RUNS);
         put_varint(out, heads.len() as u64);
-        let range = heads.iter().max().zip(heads.iter().min()).map_or(0, |(max, min)| max - min);
-        if deltas_pay(&heads, range) {
+        let lowest = heads.iter().min().copied().unwrap_or(0);
+        if deltas_pay(&heads, lowest, 1) {
             self.deltas(&heads, out);
         } else {
             self.wide_profiled(&heads, profile(&heads), out, false);
@@ -313,23 +313,25 @@ fn scale_of<T: Lane>(values: &[T], min: u64, range: u64) -> usize {
     }
 }
 
-/// True when neighbours are much nearer to each other than the farthest values are, and differ:
-/// values that often stay the same are smaller in other forms.
-fn deltas_pay<T: Lane>(values: &[T], range: u64) -> bool {
-    if values.len() < 8 || range < 16 {
+/// True when neighbours are much nearer to each other than they are to the lowest value `min`,
+/// and differ: values that often stay the same are smaller in other forms.
+fn deltas_pay<T: Lane>(values: &[T], min: u64, scale: u64) -> bool {
+    if values.len() < 8 {
         return false;
     }
     let step = values.len().div_ceil(512).max(1);
-    let (mut bits, mut same, mut pairs) = (0u64, 0u64, 0u64);
+    let width = |value: u64| u64::from(64 - value.leading_zeros());
+    let (mut near, mut far, mut same, mut pairs) = (0, 0, 0, 0);
     for pair in values.windows(2).step_by(step) {
         let difference = zigzag(pair[1].to_bits().wrapping_sub(pair[0].to_bits()));
-        bits += u64::from(64 - difference.leading_zeros());
+        near += width(difference);
+        // Differences are written without a scale.
+        far += width((pair[1].to_bits() - min) / scale);
         same += u64::from(difference == 0);
         pairs += 1;
     }
-    let plain = u64::from(64 - range.leading_zeros());
     // A difference is written at the width of the wider ones: two bits above the mean.
-    same * 2 < pairs && bits + 3 * pairs < plain * pairs
+    same * 2 < pairs && near + 3 * pairs < far
 }
 
 fn packed(values: &[u32], max: u32, width: u32, out: &mut Vec<u8>) {
