@@ -3,7 +3,7 @@
 //! Layout, all big-endian: 8 octets of magic with the version, then entries of a kind (u8), an
 //! exporter (address 16, protocol 1, domain 4), a length (u32) and so many octets. Kind 1 is a
 //! template: source port (u16), last definition (i64), 1 for options, the record as it came.
-//! Kinds 2 to 8 are one fact each: a key, then a value. A template is read back by the parser of
+//! Kinds 2 to 9 are one fact each: a key, then a value. A template is read back by the parser of
 //! the wire, so a state file can do no more than a datagram.
 
 use std::sync::Arc;
@@ -30,6 +30,7 @@ const SAMPLED_TEMPLATE: u8 = 5;
 const INTERFACE: u8 = 6;
 const VRF: u8 = 7;
 const APPLICATION: u8 = 8;
+const BOOT: u8 = 9;
 
 pub(super) fn save(domains: &HashMap<DomainKey, Domain>) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
@@ -57,6 +58,9 @@ pub(super) fn save(domains: &HashMap<DomainKey, Domain>) -> Vec<u8> {
 fn save_knowledge(known: &Knowledge, put: &mut impl FnMut(u8, &[&[u8]])) {
     if let Some(rate) = known.general {
         put(GENERAL, &[&rate.to_be_bytes()]);
+    }
+    if let Some(boot) = known.boot {
+        put(BOOT, &[&boot.0.to_be_bytes()]);
     }
     for (id, rate) in sorted(&known.samplers) {
         put(SAMPLER, &[&id.to_be_bytes(), &rate.to_be_bytes()]);
@@ -198,6 +202,10 @@ fn read_fact(kind: u8, value: &[u8]) -> Option<Addition> {
         GENERAL => {
             let rate = word(0)?;
             Box::new(move |known| known.general = Some(rate))
+        }
+        BOOT => {
+            let boot = Timestamp(i64::from_be_bytes(*value.first_chunk()?));
+            Box::new(move |known| known.boot = Some(boot))
         }
         SAMPLER => {
             let (id, rate) = (u64::from_be_bytes(*value.first_chunk()?), word(8)?);

@@ -109,6 +109,28 @@ fn uptimes_wrap_after_49_days() {
     assert_eq!(row, [time(export - 6_000), time(export - 4_000)]);
 }
 
+/// IOS XR's IPFIX tells times as uptime and, once in a while in options, when it booted (160). Known
+/// after a restart of the collector too.
+#[test]
+fn cisco_ios_xr_tells_its_boot_time_in_options() {
+    let mut lab = Lab::new();
+    let booted = u64::from(SECONDS - 100) * 1_000;
+    let message = Ipfix::new(SECONDS, 0, 0)
+        .template(&Template::options(512, 1, &[(149, 4), (160, 8)]))
+        .data(512, &[&[0; 4][..], &booted.to_be_bytes()].concat())
+        .template(&Template::new(256, &[(22, 4)]))
+        .data(256, &10_000u32.to_be_bytes())
+        .build();
+    lab.send(&message).nothing_lost();
+    let start = Timestamp::from_millis(booted as i64 + 10_000).0;
+    assert_eq!(lab.out.flows.get(flows::FLOW_START, 0), Some(Scalar::I64(start)));
+    let saved = lab.decoder.collector().save();
+    let mut lab = Lab::new();
+    lab.decoder.collector_mut().load(&saved, |_| true).unwrap();
+    lab.send(&Ipfix::new(SECONDS, 2, 0).data(256, &10_000u32.to_be_bytes()).build());
+    assert_eq!(lab.out.flows.get(flows::FLOW_START, 0), Some(Scalar::I64(start)));
+}
+
 /// Both families in one template, the unused one all zeros.
 #[test]
 fn cisco_zeroes_the_address_family_it_does_not_use() {
