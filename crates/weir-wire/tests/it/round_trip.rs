@@ -160,7 +160,7 @@ fn policy() -> EncoderPolicy {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn ipfix_decoding_undoes_encoding(rows in rows(200)) {
