@@ -78,20 +78,20 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// One in how many, rounded; `None` where the record does not say. IE 305 without 306 is read
-    /// as the interval itself, as the exporters mean it that send it so, unless size and
-    /// population are told beside it (IOS XR: an interval of 1, and 1 of 256).
+    /// One in how many, rounded; `None` where the record does not say. What tells a ratio goes
+    /// first: IOS XR sends 1 in IE 305 beside a sample size of 1 and a population of 256. IE 305
+    /// without 306 is read as the interval itself, as the exporters mean it that send it so.
     pub(crate) fn rate(&self) -> Option<u32> {
         let ratio = |part: u64, whole: u64| {
             (part > 0 && whole >= part).then(|| whole.saturating_add(part / 2) / part)
         };
+        let sized = self.size.zip(self.population).and_then(|(n, of)| ratio(n, of));
         let spaced = self.packets.zip(self.space);
         let spaced = spaced.and_then(|(n, space)| ratio(n, n.saturating_add(space)));
-        let sized = self.size.zip(self.population).and_then(|(n, of)| ratio(n, of));
-        let likely =
-            self.probability.filter(|p| *p > 0.0 && *p <= 1.0).map(|p| (1.0 / p).round() as u64);
+        let likely = self.probability.filter(|p| *p > 0.0 && *p <= 1.0);
+        let likely = likely.map(|p| (1.0 / p).round() as u64);
         let interval = self.interval.filter(|&rate| rate > 0);
-        let rate = interval.or(spaced).or(sized).or(self.packets).or(likely)?;
+        let rate = sized.or(spaced).or(interval).or(likely).or(self.packets)?;
         u32::try_from(rate).ok().filter(|&rate| rate > 0)
     }
 }

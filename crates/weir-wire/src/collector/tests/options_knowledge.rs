@@ -26,11 +26,12 @@ fn each_sampler_has_its_own_rate() {
 fn the_ways_to_tell_a_rate() {
     // (fields, record) of an unscoped options record, and the rate it tells.
     type Case<'a> = (&'a [(u16, u16)], &'a [u8], Option<u64>);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         (&[(34, 4)], &[0, 0, 0, 64], Some(64)),
         (&[(50, 1)], &[9], Some(9)),
         (&[(305, 1), (306, 2)], &[1, 0, 99], Some(100)),
         (&[(305, 2)], &[2, 0], Some(512)),
+        (&[(305, 1), (309, 1), (310, 2)], &[1, 1, 1, 0], Some(256)),
         (&[(309, 1), (310, 2)], &[2, 1, 0], Some(128)),
         (&[(311, 8)], &[0x3f, 0x84, 0x7a, 0xe1, 0x47, 0xae, 0x14, 0x7b], Some(100)),
         (&[(34, 4)], &[0, 0, 0, 0], None),
