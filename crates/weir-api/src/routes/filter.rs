@@ -107,7 +107,7 @@ impl ValueSource for Occurring<'_> {
         let query = Query {
             table: table.name().to_owned(),
             group_by: vec![def.name.to_owned()],
-            measures: vec!["flows".to_owned()],
+            measures: vec!["records".to_owned()],
             // Limit: A proposal is worth a tenth of a second and no more.
             limit: Some(CANDIDATES),
             ..Query::default()

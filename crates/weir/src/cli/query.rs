@@ -31,13 +31,8 @@ pub struct Args {
     #[arg(long, short, value_name = "COLUMN,…", value_delimiter = ',')]
     group_by: Vec<String>,
     /// octets, packets, flows, bps, pps, fps, avg(rtt_us), p95(rtt_us), distinct(dst_addr) …
-    #[arg(
-        long,
-        short,
-        value_name = "MEASURE,…",
-        value_delimiter = ',',
-        default_value = "octets,packets,flows"
-    )]
+    /// [default: octets,packets,flows; records of the other tables]
+    #[arg(long, short, value_name = "MEASURE,…", value_delimiter = ',')]
     measure: Vec<String>,
     /// Leaves octets and packets as exported instead of multiplying by the sampling rate
     #[arg(long)]
@@ -116,6 +111,15 @@ enum Time {
 }
 
 impl Args {
+    fn measures(&self) -> Vec<String> {
+        let words: &[&str] = match (self.measure.is_empty(), self.range.table.as_str()) {
+            (false, _) => return self.measure.clone(),
+            (true, "flows") => &["octets", "packets", "flows"],
+            (true, _) => &["records"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
     fn query(&self) -> Query {
         Query {
             table: self.range.table.clone(),
@@ -123,7 +127,7 @@ impl Args {
             to: self.range.to.clone(),
             filter: self.range.filter.clone(),
             group_by: self.group_by.clone(),
-            measures: self.measure.clone(),
+            measures: self.measures(),
             unscaled: self.unscaled,
             bucket: self.bucket.clone(),
             limit: Some(self.limit),
