@@ -45,6 +45,8 @@ pub(crate) use self::ticket::lock;
 
 /// File that is locked while a process writes to the folder.
 const LOCK: &str = "lock";
+/// How often a reader looks again when a file was not what the manifest said.
+const READ_TRIES: usize = 3;
 
 /// Handle of an open store. Clones are the same store; it is closed with its last handle, or by
 /// [`Store::close`].
@@ -87,7 +89,14 @@ impl Store {
         dir: &Path,
         files: Arc<dyn Files>,
     ) -> Result<(Store, OpenReport), StoreError> {
-        let found = open::open(dir, &files, false)?;
+        let mut found = open::open(dir, &files, false)?;
+        for _ in 0..READ_TRIES {
+            // Why: a writer may have merged segments away between its manifest and their files.
+            if found.report.quarantined.is_empty() {
+                break;
+            }
+            found = open::open(dir, &files, false)?;
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (core, report) = assemble(StorePolicy::new(dir), clock, files, found);
         core.closed.store(true, Ordering::Release);
