@@ -11,7 +11,6 @@ use weir_model::ColumnId;
 
 use crate::encoding::Decoded;
 use crate::read::Damage;
-use crate::zone::Zone;
 
 mod directory;
 mod mapped;
@@ -61,11 +60,4 @@ pub(crate) fn check_rows(rows: u32) -> Decoded<usize> {
     let rows = rows as usize;
     let fits = (1..=crate::encoding::VALUES_MAX).contains(&rows);
     if fits { Ok(rows) } else { Err(Damage::Impossible("number of rows")) }
-}
-
-impl Zone {
-    /// True when every row has the same value.
-    pub fn is_constant(&self) -> bool {
-        self.nulls == 0 && self.min == self.max
-    }
 }

@@ -27,7 +27,7 @@ fn probes(addr: Addr, blocks: u32) -> (u32, impl Iterator<Item = usize>) {
     let hash = mix(high ^ mix(low ^ 0x9e37_79b9_7f4a_7c15));
     let block = (u128::from(hash) * u128::from(blocks)) >> 64;
     let bits = mix(hash ^ 0x9e37_79b9_7f4a_7c15);
-    (block as u32, (0..PROBES).map(move |i| ((bits >> (10 * i) & 1_023) * BITS >> 10) as usize))
+    (block as u32, (0..PROBES).map(move |i| (((bits >> (10 * i) & 1_023) * BITS) >> 10) as usize))
 }
 
 /// The filter of `addrs`; nothing when there are none.
@@ -74,7 +74,7 @@ mod tests {
         let addrs: Vec<Addr> = (0..10_000).map(|i| Addr::v4(0x0a00_0000 + i * 7)).collect();
         let filter = build(&addrs);
         assert!(addrs.iter().all(|addr| contains(&filter, *addr)));
-        let wrong = (0..10_000).filter(|i| contains(&filter, Addr(1 << 100 | i * 31))).count();
+        let wrong = (0..10_000).filter(|i| contains(&filter, Addr((1 << 100) | (i * 31)))).count();
         assert!(wrong < 300, "{wrong} of 10,000 strangers were let in");
     }
 

@@ -13,3 +13,10 @@ pub struct Zone {
     /// Rows without a value; fewer than the block has rows.
     pub nulls: u32,
 }
+
+impl Zone {
+    /// True when every row has the same value.
+    pub fn is_constant(&self) -> bool {
+        self.nulls == 0 && self.min == self.max
+    }
+}

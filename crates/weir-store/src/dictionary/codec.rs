@@ -127,8 +127,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn entries(addrs: Vec<u128>, strings: Vec<Vec<u8>>) -> Additions {
-        let mut additions = Additions::default();
-        additions.addrs = addrs.into_iter().map(Addr).collect();
+        let addrs = addrs.into_iter().map(Addr).collect();
+        let mut additions = Additions { addrs, ..Additions::default() };
         for string in strings {
             additions.octets.extend(string);
             additions.ends.push(additions.octets.len() as u32);

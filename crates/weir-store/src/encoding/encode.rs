@@ -209,9 +209,9 @@ impl Encoder {
                 None => packed(values, max, width_of(max), out),
             },
         }
-        if squeeze && choice != Choice::Distinct {
-            self.squeeze_tail(start, out);
-        } else if !split && self.compress && matches!(choice, Choice::Packed(0..=5)) {
+        // Indexes of distinct values are narrow, and some of them frequent.
+        let narrow = !split && self.compress && matches!(choice, Choice::Packed(0..=5));
+        if narrow || (squeeze && choice != Choice::Distinct) {
             self.squeeze_tail(start, out);
         }
     }

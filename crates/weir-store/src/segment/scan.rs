@@ -38,10 +38,9 @@ pub fn scan_frames(file: &dyn ReadAt, id: SegmentId) -> Result<Scan, ReadError> 
         let mut header = [0; FRAME_HEADER_LEN];
         let len = FRAME_HEADER_LEN as u64;
         file.read_exact_at(&mut header, offset).map_err(failed(offset, len))?;
-        let found = FrameHeader::decode(&header, room).map(|header| {
+        let found = FrameHeader::decode(&header, room).inspect(|header| {
             // Limit: the file holds that much; `decode` checked it.
             octets.resize(header.len as usize, 0);
-            header
         });
         let frame = match found {
             Ok(header) => {

@@ -320,9 +320,9 @@ fn column(physical: Physical, rows: usize, seed: u64, strings: u32) -> Column {
     let nulls = noise(seed, 2) % 4;
     let there = |row: usize| match nulls {
         0 => true,
-        1 => noise(seed ^ 5, row as u64) % 2 == 0,
+        1 => noise(seed ^ 5, row as u64).is_multiple_of(2),
         2 => row % 100 != 7,
-        _ => row / 64 % 2 == 0,
+        _ => (row / 64).is_multiple_of(2),
     };
     macro_rules! values {
         ($variant:ident, $of:expr) => {
@@ -358,7 +358,7 @@ fn any_batch(table: Table, rows: usize, seed: u64) -> FlowBatch {
     }
     for (i, def) in table.columns().iter().enumerate() {
         let seed = noise(seed, 100 + i as u64);
-        if seed % 4 == 0 {
+        if seed.is_multiple_of(4) {
             batch.set_column(def.id, column(def.ty.physical(), rows, seed, strings));
         }
     }
