@@ -5,10 +5,9 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use weir_ingest::{Ingest, IngestPolicy, Sink, SinkLoss, Verdict};
@@ -94,9 +93,7 @@ pub fn run(options: &Options) -> Result<()> {
     let clock = Arc::new(ForwardClock::default());
     let store = match &options.data {
         Some(dir) => {
-            let mut policy = StorePolicy::new(dir);
-            policy.compaction.core_share = 1.0;
-            let (store, _) = Store::open(policy, clock.clone(), Arc::new(DiskFiles))?;
+            let (store, _) = Store::open(store_policy(dir), clock.clone(), Arc::new(DiskFiles))?;
             Some(store)
         }
         None => None,
@@ -115,7 +112,7 @@ pub fn run(options: &Options) -> Result<()> {
         store.flush()?;
     }
     let (cpu_durable, rss_mib) = (sys::process_cpu_seconds(), rss_mib());
-    let octets_durable = octets(store.as_ref());
+    let octets_durable = store.as_ref().map_or(0, octets);
     let queries = match store.as_ref().filter(|_| options.queries) {
         Some(store) => {
             let five = ["src_addr", "dst_addr", "src_port", "dst_port", "proto"];
@@ -123,19 +120,15 @@ pub fn run(options: &Options) -> Result<()> {
         }
         None => [0.0; 2],
     };
-    if let Some(store) = store.as_ref().filter(|_| options.compact) {
-        clock.0.store(7_200_000_000_000, Ordering::Relaxed);
-        store.maintain()?;
-        // Segments close in the background; the second round merges what the first one closed.
-        std::thread::sleep(Duration::from_millis(500));
-        store.maintain()?;
-    }
-    let asked: f64 = queries.iter().sum();
-    let (cpu_compacted, octets_compacted) =
-        (sys::process_cpu_seconds() - asked, octets(store.as_ref()));
+    let mut octets_compacted = octets_durable;
     if let Some(store) = &store {
         store.close()?;
     }
+    if let Some(dir) = options.data.as_ref().filter(|_| options.compact) {
+        octets_compacted = compact(dir, &clock)?;
+    }
+    let asked: f64 = queries.iter().sum();
+    let cpu_compacted = sys::process_cpu_seconds() - asked;
     let books = &status.books;
     let kernel: u64 = status.sockets.iter().map(|socket| socket.kernel_dropped).sum();
     let missing: u64 = status.exporters.iter().map(|exporter| exporter.sequence.missing).sum();
@@ -176,10 +169,24 @@ fn rss_mib() -> f64 {
     kib.map_or(0.0, |kib| kib / 1024.0)
 }
 
-fn octets(store: Option<&Store>) -> u64 {
-    let raw = |store: &Store| {
-        let tiers = store.health().tiers;
-        tiers.iter().filter(|tier| tier.tier == "raw").map(|tier| tier.octets).sum()
-    };
-    store.map_or(0, raw)
+/// Opens the closed store once more, two hours later, merges what can be merged, and says how many
+/// octets its raw rows take then.
+fn compact(dir: &Path, clock: &Arc<ForwardClock>) -> Result<u64> {
+    clock.0.store(7_200_000_000_000, Ordering::Relaxed);
+    let (store, _) = Store::open(store_policy(dir), clock.clone(), Arc::new(DiskFiles))?;
+    store.maintain()?;
+    let octets = octets(&store);
+    store.close()?;
+    Ok(octets)
+}
+
+fn store_policy(dir: &Path) -> StorePolicy {
+    let mut policy = StorePolicy::new(dir);
+    policy.compaction.core_share = 1.0;
+    policy
+}
+
+fn octets(store: &Store) -> u64 {
+    let tiers = store.health().tiers;
+    tiers.iter().filter(|tier| tier.tier == "raw").map(|tier| tier.octets).sum()
 }
