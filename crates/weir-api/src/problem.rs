@@ -208,5 +208,9 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), Kind::ALL.len());
+        let page = include_str!("../../../docs/api.md");
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "docs/api.md does not tell of {name}");
+        }
     }
 }

@@ -79,6 +79,7 @@ fn examine(policies: &Policies) -> Vec<Finding> {
         policies.ingest.receive_buffer_octets,
         capabilities,
     )];
+    findings.push(privileges(lowest_port(policies), capabilities));
     findings.extend(ports(policies, capabilities));
     findings.push(folder(&policies.folder));
     findings.push(disk(policies));
@@ -98,6 +99,34 @@ const NET_ADMIN: u64 = 1 << 12;
 fn effective_capabilities(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn lowest_port(policies: &Policies) -> u16 {
+    let flows = policies.ingest.udp.iter().chain(&policies.ingest.tcp);
+    let ports = flows.chain(std::iter::once(&policies.http.listen)).map(SocketAddr::port);
+    ports.filter(|port| *port > 0).min().unwrap_or(u16::MAX)
+}
+
+/// What the process may do beyond any other, and what it would need to.
+fn privileges(lowest_port: u16, capabilities: u64) -> Finding {
+    const SUBJECT: &str = "capabilities";
+    if lowest_port < 1024 && capabilities & BIND_SERVICE == 0 {
+        return Finding::bad(
+            Grade::Fault,
+            SUBJECT,
+            format!("port {lowest_port} needs CAP_NET_BIND_SERVICE"),
+            "AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, or choose a port above 1023",
+        );
+    }
+    let held: Vec<&str> = [(BIND_SERVICE, "CAP_NET_BIND_SERVICE"), (NET_ADMIN, "CAP_NET_ADMIN")]
+        .into_iter()
+        .filter(|(bit, _)| capabilities & bit != 0)
+        .map(|(_, name)| name)
+        .collect();
+    match held.is_empty() {
+        true => Finding::good(SUBJECT, "none, and none is needed"),
+        false => Finding::good(SUBJECT, held.join(", ")),
+    }
 }
 
 fn receive_buffer(rmem_max: Option<usize>, wanted: usize, capabilities: u64) -> Finding {
@@ -308,6 +337,13 @@ mod tests {
         assert_eq!(port("udp", "192.0.2.1:0".parse().unwrap(), 0).grade, Grade::Fault);
         drop(held);
         assert_eq!(port("udp", address, 0).found, "free");
+    }
+
+    #[test]
+    fn a_low_port_needs_a_capability() {
+        assert_eq!(privileges(514, 0).found, "port 514 needs CAP_NET_BIND_SERVICE");
+        assert_eq!(privileges(514, BIND_SERVICE).found, "CAP_NET_BIND_SERVICE");
+        assert_eq!(privileges(2055, 0).found, "none, and none is needed");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What has to be had before anything can run: the HTTP port and the store.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -26,7 +27,11 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Opens the store, telling what the last run left behind.
 pub fn store(policies: &Policies, clock: &Arc<dyn Clock>) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(&policies.folder)
+    // Why: Who talked to whom is nobody's business but the operator's and their group's.
+    let mut maker = std::fs::DirBuilder::new();
+    maker.recursive(true).mode(0o750);
+    maker
+        .create(&policies.folder)
         .with_context(|| format!("making the data folder {}", policies.folder.display()))?;
     let opened = Store::open(policies.store.clone(), Arc::clone(clock), Arc::new(DiskFiles));
     let (store, report) =

@@ -92,8 +92,15 @@ fn no_server_is_explained() {
 #[test]
 fn doctor_reports_every_subject_and_completions_are_complete() {
     let text = String::from_utf8(run(&["doctor"]).stdout).unwrap();
-    for subject in ["receive buffer", "port udp 2055", "data folder", "disk", "clock", "open files"]
-    {
+    for subject in [
+        "receive buffer",
+        "capabilities",
+        "port udp 2055",
+        "data folder",
+        "disk",
+        "clock",
+        "open files",
+    ] {
         assert!(text.contains(subject), "{subject} is not in\n{text}");
     }
     let script = out(&["completions", "bash"]);
