@@ -21,7 +21,7 @@ use weir_model::{FlowBatch, Table, Timestamp, columns::options, elements};
 
 pub(crate) use packer::Dialect;
 use packer::Packer;
-use row::{Layout, RowWriter, element_field};
+use row::{Draft, RowWriter};
 
 /// How an encoder of NetFlow v9 or IPFIX behaves.
 #[derive(Debug, Clone)]
@@ -93,20 +93,20 @@ impl TemplateEncoder {
         emit: &mut dyn FnMut(&[u8]),
     ) -> Encoded {
         self.packer.begin(now);
-        let (mut layout, mut record) = (Layout::default(), Vec::new());
+        let mut draft = Draft::default();
         match batch.table() {
             Table::Flows => {
                 let (dialect, boot) = (self.packer.dialect(), self.packer.boot());
                 let writer = RowWriter::new(batch, dialect, self.packer.policy(), boot);
                 for row in 0..batch.rows() {
-                    writer.write(batch, row, &mut layout, &mut record);
-                    self.packer.push(&layout, &record, emit);
+                    writer.write(batch, row, &mut draft);
+                    self.packer.push(&draft.layout, &draft.octets, emit);
                 }
             }
             Table::Options => {
                 for row in 0..batch.rows() {
-                    options_row(self.packer.dialect(), batch, row, &mut layout, &mut record);
-                    self.packer.push(&layout, &record, emit);
+                    options_row(self.packer.dialect(), batch, row, &mut draft);
+                    self.packer.push(&draft.layout, &draft.octets, emit);
                 }
             }
             Table::Counters | Table::Rollups => {}
@@ -121,25 +121,18 @@ impl TemplateEncoder {
 }
 
 /// Writes an options record: its scope and fields travel as they are.
-fn options_row(
-    dialect: Dialect,
-    batch: &FlowBatch,
-    row: usize,
-    layout: &mut Layout,
-    record: &mut Vec<u8>,
-) {
-    layout.clear();
-    record.clear();
+fn options_row(dialect: Dialect, batch: &FlowBatch, row: usize, draft: &mut Draft) {
+    draft.clear();
     let list = |column| batch.get_octets(column, row).unwrap_or_default();
     for mut element in elements::iter(list(options::SCOPE)) {
         if dialect == Dialect::NetFlow9 {
             element.key.id = scope_type(element.key.id);
         }
-        element_field(dialect, element, layout, record);
+        draft.element(dialect, element);
     }
-    layout.end_scope();
+    draft.layout.end_scope();
     for element in elements::iter(list(options::FIELDS)) {
-        element_field(dialect, element, layout, record);
+        draft.element(dialect, element);
     }
 }
 

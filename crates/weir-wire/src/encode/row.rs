@@ -48,6 +48,104 @@ impl Layout {
     }
 }
 
+/// A record under construction: its fields and their octets.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) layout: Layout,
+    pub(super) octets: Vec<u8>,
+}
+
+impl Draft {
+    pub(super) fn clear(&mut self) {
+        self.layout.clear();
+        self.octets.clear();
+    }
+
+    /// A number of `width` octets; one that does not fit is left out rather than sent wrong.
+    fn number(&mut self, key: ElementKey, width: u16, value: u64) {
+        let octets = value.to_be_bytes();
+        let (unused, used) = octets.split_at(8 - usize::from(width.min(8)));
+        if unused.iter().all(|octet| *octet == 0) {
+            self.layout.push(key, width);
+            self.octets.extend_from_slice(used);
+        }
+    }
+
+    fn millis(&mut self, key: ElementKey, nanos: i64) {
+        if let Ok(millis) = u64::try_from(nanos.div_euclid(MILLI)) {
+            self.number(key, 8, millis);
+        }
+    }
+
+    fn address(&mut self, v4: ElementKey, v6: Option<ElementKey>, addr: Addr) {
+        match (addr.as_v4(), v6) {
+            (Some(address), _) => self.number(v4, 4, address.into()),
+            (None, Some(v6)) => {
+                self.layout.push(v6, 16);
+                self.octets.extend_from_slice(&addr.octets());
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Octets of any length: variable in IPFIX, as long as they are in v9 (where none are left
+    /// out).
+    fn variable(&mut self, dialect: Dialect, key: ElementKey, octets: &[u8]) {
+        let Ok(length) = u16::try_from(octets.len()) else { return };
+        match dialect {
+            Dialect::NetFlow9 if length == 0 || length == VARIABLE => return,
+            Dialect::NetFlow9 => self.layout.push(key, length),
+            Dialect::Ipfix => {
+                self.layout.push(key, VARIABLE);
+                match u8::try_from(length) {
+                    Ok(short) if short < 255 => self.octets.push(short),
+                    _ => {
+                        self.octets.push(255);
+                        self.octets.extend_from_slice(&length.to_be_bytes());
+                    }
+                }
+            }
+        }
+        self.octets.extend_from_slice(octets);
+    }
+
+    /// An element that travels as it came: numbers keep the width they had.
+    pub(super) fn element(&mut self, dialect: Dialect, element: Element<'_>) {
+        if !travels(dialect, element.key) {
+            return;
+        }
+        let free = matches!(
+            kind(element.key),
+            None | Some(
+                ElementType::OctetArray
+                    | ElementType::String
+                    | ElementType::BasicList
+                    | ElementType::SubTemplateList
+                    | ElementType::SubTemplateMultiList
+            )
+        );
+        if free || element.value.is_empty() {
+            return self.variable(dialect, element.key, element.value);
+        }
+        let Ok(length) = u16::try_from(element.value.len()) else { return };
+        self.layout.push(element.key, length);
+        self.octets.extend_from_slice(element.value);
+    }
+
+    /// Text: of variable length in IPFIX; NUL-padded in v9, to a few widths so that few templates
+    /// describe it.
+    fn text(&mut self, dialect: Dialect, key: ElementKey, text: &[u8]) {
+        if dialect == Dialect::Ipfix {
+            return self.variable(dialect, key, text);
+        }
+        let width = text.len().next_power_of_two().max(8);
+        let Ok(length) = u16::try_from(width) else { return };
+        self.layout.push(key, length);
+        self.octets.extend_from_slice(text);
+        self.octets.resize(self.octets.len() + width - text.len(), 0);
+    }
+}
+
 /// Writes rows of one batch.
 #[derive(Debug)]
 pub(super) struct RowWriter {
@@ -76,217 +174,96 @@ impl RowWriter {
         }
     }
 
-    /// Writes row `row` to `layout` and `record`, in place of what they held.
-    pub(super) fn write(
-        &self,
-        batch: &FlowBatch,
-        row: usize,
-        layout: &mut Layout,
-        record: &mut Vec<u8>,
-    ) {
-        layout.clear();
-        record.clear();
+    /// Writes row `row` to `draft`, in place of what it held.
+    pub(super) fn write(&self, batch: &FlowBatch, row: usize, draft: &mut Draft) {
+        draft.clear();
         for carrier in &self.carriers {
-            if let Some(value) = batch.get(carrier.column, row) {
-                self.field(batch, row, carrier, value, layout, record);
+            match batch.get(carrier.column, row) {
+                Some(Scalar::Code(code)) => {
+                    self.octets(carrier, batch.interner().get(code), draft);
+                }
+                Some(value) => {
+                    let icmp6 = batch.get_u64(flows::PROTO, row) == Some(58);
+                    self.value(carrier, value, icmp6, draft);
+                }
+                None => {}
             }
         }
         if self.mediate {
-            mediated(batch, row, layout, record);
+            mediated(batch, row, draft);
         }
     }
 
-    fn field(
-        &self,
-        batch: &FlowBatch,
-        row: usize,
-        carrier: &Carrier,
-        value: Scalar,
-        layout: &mut Layout,
-        record: &mut Vec<u8>,
-    ) {
+    fn value(&self, carrier: &Carrier, value: Scalar, icmp6: bool, draft: &mut Draft) {
         let key = carrier.key;
         match (carrier.form, value) {
-            (Form::Unsigned(width), Scalar::U64(value)) => {
-                number(key, width, value, layout, record)
-            }
-            (Form::Mac, Scalar::U64(mac)) => number(key, 6, mac, layout, record),
+            (Form::Unsigned(width), Scalar::U64(value)) => draft.number(key, width, value),
+            (Form::Mac, Scalar::U64(mac)) => draft.number(key, 6, mac),
             (Form::OvsTunnel, Scalar::U64(kind)) => {
                 if let Some(kind) = ovs_tunnel(kind) {
-                    number(key, 1, kind, layout, record);
+                    draft.number(key, 1, kind);
                 }
             }
             (Form::Icmp(v6), Scalar::U64(value)) => {
-                let icmp6 = batch.get_u64(flows::PROTO, row) == Some(58);
-                number(if icmp6 { v6 } else { key }, 1, value, layout, record);
+                draft.number(if icmp6 { v6 } else { key }, 1, value);
             }
-            (Form::Millis, Scalar::I64(nanos)) => millis(key, nanos, layout, record),
+            (Form::Millis, Scalar::I64(nanos)) => draft.millis(key, nanos),
             (Form::Seconds, Scalar::I64(nanos)) => {
                 if let Ok(seconds) = u64::try_from(Timestamp(nanos).seconds()) {
-                    number(key, 4, seconds, layout, record);
+                    draft.number(key, 4, seconds);
                 }
             }
             (Form::Uptime(otherwise), Scalar::I64(nanos)) => {
                 let uptime = nanos.saturating_sub(self.boot.0).div_euclid(MILLI);
                 match u32::try_from(uptime) {
-                    Ok(uptime) => number(key, 4, uptime.into(), layout, record),
-                    Err(_) => millis(otherwise, nanos, layout, record),
+                    Ok(uptime) => draft.number(key, 4, uptime.into()),
+                    Err(_) => draft.millis(otherwise, nanos),
                 }
             }
-            (Form::Address(v6), Scalar::Addr(addr)) => address(key, v6, addr, layout, record),
+            (Form::Address(v6), Scalar::Addr(addr)) => draft.address(key, v6, addr),
             (Form::AddressText, Scalar::Addr(addr)) => {
-                self.text(key, addr.to_string().as_bytes(), layout, record);
-            }
-            (form, Scalar::Code(code)) => {
-                self.octets(key, form, batch.interner().get(code), layout, record);
+                draft.text(self.dialect, key, addr.to_string().as_bytes());
             }
             _ => {}
         }
     }
 
-    fn octets(
-        &self,
-        key: ElementKey,
-        form: Form,
-        octets: &[u8],
-        layout: &mut Layout,
-        record: &mut Vec<u8>,
-    ) {
-        match form {
-            Form::Text => self.text(key, octets, layout, record),
-            Form::Octets => variable(self.dialect, key, octets, layout, record),
+    fn octets(&self, carrier: &Carrier, octets: &[u8], draft: &mut Draft) {
+        let key = carrier.key;
+        match carrier.form {
+            Form::Text => draft.text(self.dialect, key, octets),
+            Form::Octets => draft.variable(self.dialect, key, octets),
             Form::Labels => {
                 let labels: Vec<u32> = u32_list(octets).take(10).collect();
                 for (i, label) in labels.iter().enumerate() {
                     let bottom = u64::from(i + 1 == labels.len());
                     let key = ElementKey { id: key.id + i as u16, ..key };
-                    let entry = u64::from(label & 0xf_ffff) << 4 | bottom;
-                    number(key, 3, entry, layout, record);
+                    draft.number(key, 3, u64::from(label & 0xf_ffff) << 4 | bottom);
                 }
             }
             Form::Extra => {
                 for element in elements::iter(octets) {
-                    element_field(self.dialect, element, layout, record);
+                    draft.element(self.dialect, element);
                 }
             }
             _ => {}
         }
     }
-
-    /// Text: of variable length in IPFIX; NUL-padded in v9, to a few widths so that few templates
-    /// describe it.
-    fn text(&self, key: ElementKey, text: &[u8], layout: &mut Layout, record: &mut Vec<u8>) {
-        if self.dialect == Dialect::Ipfix {
-            return variable(self.dialect, key, text, layout, record);
-        }
-        let width = text.len().next_power_of_two().max(8);
-        let Ok(length) = u16::try_from(width) else { return };
-        layout.push(key, length);
-        record.extend_from_slice(text);
-        record.resize(record.len() + width - text.len(), 0);
-    }
 }
 
 /// The relay's view: who exported first, unless the row says so itself.
-fn mediated(batch: &FlowBatch, row: usize, layout: &mut Layout, record: &mut Vec<u8>) {
-    let (v4, v6) = (ElementKey { pen: 0, id: 403 }, ElementKey { pen: 0, id: 404 });
+fn mediated(batch: &FlowBatch, row: usize, draft: &mut Draft) {
+    let key = |id| ElementKey { pen: 0, id };
     if let (None, Some(Scalar::Addr(addr))) =
         (batch.get(flows::ORIGINAL_EXPORTER_ADDR, row), batch.get(flows::EXPORTER_ADDR, row))
     {
-        address(v4, Some(v6), addr, layout, record);
+        draft.address(key(403), Some(key(404)), addr);
     }
     if let (None, Some(domain)) =
         (batch.get(flows::ORIGINAL_DOMAIN, row), batch.get_u64(flows::OBSERVATION_DOMAIN, row))
     {
-        number(ElementKey { pen: 0, id: 405 }, 4, domain, layout, record);
+        draft.number(key(405), 4, domain);
     }
-}
-
-/// A number of `width` octets; one that does not fit is left out rather than sent wrong.
-fn number(key: ElementKey, width: u16, value: u64, layout: &mut Layout, record: &mut Vec<u8>) {
-    let octets = value.to_be_bytes();
-    let (unused, used) = octets.split_at(8 - usize::from(width.min(8)));
-    if unused.iter().all(|octet| *octet == 0) {
-        layout.push(key, width);
-        record.extend_from_slice(used);
-    }
-}
-
-fn millis(key: ElementKey, nanos: i64, layout: &mut Layout, record: &mut Vec<u8>) {
-    if let Ok(millis) = u64::try_from(nanos.div_euclid(MILLI)) {
-        number(key, 8, millis, layout, record);
-    }
-}
-
-fn address(
-    v4: ElementKey,
-    v6: Option<ElementKey>,
-    addr: Addr,
-    layout: &mut Layout,
-    record: &mut Vec<u8>,
-) {
-    match (addr.as_v4(), v6) {
-        (Some(address), _) => number(v4, 4, address.into(), layout, record),
-        (None, Some(v6)) => {
-            layout.push(v6, 16);
-            record.extend_from_slice(&addr.octets());
-        }
-        (None, None) => {}
-    }
-}
-
-/// Octets of any length: variable in IPFIX, as long as they are in v9 (where none are left out).
-fn variable(
-    dialect: Dialect,
-    key: ElementKey,
-    octets: &[u8],
-    layout: &mut Layout,
-    record: &mut Vec<u8>,
-) {
-    let Ok(length) = u16::try_from(octets.len()) else { return };
-    match dialect {
-        Dialect::NetFlow9 if length == 0 || length == VARIABLE => return,
-        Dialect::NetFlow9 => layout.push(key, length),
-        Dialect::Ipfix => {
-            layout.push(key, VARIABLE);
-            match u8::try_from(length) {
-                Ok(short) if short < 255 => record.push(short),
-                _ => {
-                    record.push(255);
-                    record.extend_from_slice(&length.to_be_bytes());
-                }
-            }
-        }
-    }
-    record.extend_from_slice(octets);
-}
-
-/// An element that travels as it came: numbers keep the width they had.
-pub(super) fn element_field(
-    dialect: Dialect,
-    element: Element<'_>,
-    layout: &mut Layout,
-    record: &mut Vec<u8>,
-) {
-    if !travels(dialect, element.key) {
-        return;
-    }
-    let free = matches!(
-        kind(element.key),
-        None | Some(
-            ElementType::OctetArray
-                | ElementType::String
-                | ElementType::BasicList
-                | ElementType::SubTemplateList
-                | ElementType::SubTemplateMultiList
-        )
-    );
-    if free || element.value.is_empty() {
-        return variable(dialect, element.key, element.value, layout, record);
-    }
-    let Ok(length) = u16::try_from(element.value.len()) else { return };
-    layout.push(element.key, length);
-    record.extend_from_slice(element.value);
 }
 
 /// Open vSwitch's number for a kind of tunnel (`ipfix-entities`: 1 VXLAN, 2 GRE, 3 LISP, 4 STT,
