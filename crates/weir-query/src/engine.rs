@@ -226,6 +226,7 @@ impl<'a> Engine<'a> {
             time: plan.time,
             filter: look.filter.as_ref(),
             rates: scaled,
+            shared: &|| self.pool.octets(),
         };
         scan::run(&scans, &wanted, self.control, counters, make)
     }

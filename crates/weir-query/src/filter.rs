@@ -107,6 +107,19 @@ impl Filter {
     }
 }
 
+/// A quoted pattern of the texts that start with `prefix`.
+pub(crate) fn glob_prefix(prefix: &str) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for c in prefix.chars() {
+        if matches!(c, '*' | '?' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('*');
+    token::quote(&pattern)
+}
+
 fn collect(expr: &Expr, table: Table, columns: &mut Vec<ColumnId>) {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => {

@@ -15,6 +15,7 @@ pub mod limits;
 mod plan;
 pub mod query;
 pub mod records;
+mod values;
 
 pub use answer::{Answer, AnswerColumn, AnswerValue, Stats};
 pub use engine::run;
@@ -23,3 +24,4 @@ pub use filter::{Filter, FilterError, check_filter};
 pub use limits::{Cancel, QueryLimits};
 pub use query::{Compare, Directions, Order, Query, TimeColumn};
 pub use records::{RecordsPage, RecordsQuery, records};
+pub use values::RecentValues;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use weir_model::columns::flows;
 use weir_model::{Addr, Clock, FlowBatch, Table, Timestamp};
-use weir_query::{Cancel, Query, QueryLimits, RecordsQuery, records, run};
+use weir_query::filter::complete;
+use weir_query::{Cancel, Query, QueryLimits, RecentValues, RecordsQuery, records, run};
 use weir_store::{DiskFiles, Retention, Store, StorePolicy};
 
 /// 2026-11-20T12:00:00Z.
@@ -192,4 +193,26 @@ fn records_come_newest_first_over_open_and_closed_segments() {
         .map(|n| (n % 10 != 0).then_some(100 + n))
         .collect();
     assert_eq!(octets, wanted);
+}
+
+#[test]
+fn values_that_occur_are_proposed() {
+    let (store, _folder) = store("values");
+    let snapshot = store.snapshot();
+    let values = RecentValues {
+        snapshot: &snapshot,
+        from: "-1d",
+        limits: &QueryLimits::default(),
+        cancel: &Cancel::new(),
+        clock: &Noon,
+    };
+    let texts = |text: &str| {
+        let completion = complete(text, text.len(), Table::Flows, &values);
+        completion.items.into_iter().map(|item| item.text).collect::<Vec<_>>()
+    };
+    assert_eq!(texts("src_pod = we"), ["web-0", "web-1", "web-2", "web-3"]);
+    assert_eq!(texts("src_pod = web-2"), ["web-2"]);
+    assert_eq!(texts("addr in 10.0.3"), ["10.0.3.0"]);
+    assert_eq!(texts("dst_port = "), ["53", "443"]);
+    assert!(texts("dst_pod = ").is_empty());
 }

@@ -31,6 +31,8 @@ pub(crate) struct Wanted<'a> {
     pub filter: Option<&'a Expr>,
     /// Whether to count rows without a sampling rate.
     pub rates: bool,
+    /// Octets that all threads hold together.
+    pub shared: &'a (dyn Fn() -> usize + Sync),
 }
 
 /// Where kept rows go.
@@ -259,7 +261,7 @@ impl Walk<'_> {
         let before = self.held.fetch_add(now_held.wrapping_sub(*held), Ordering::Relaxed);
         let total = before.wrapping_add(now_held.wrapping_sub(*held));
         *held = now_held;
-        self.control.fits(total)
+        self.control.fits(total.saturating_add((self.wanted.shared)()))
     }
 
     fn count(

@@ -127,8 +127,11 @@ impl Measures {
 
 fn scale(values: &[u64], rates: &[u64], known: Option<&Bitmap>) -> Vec<u64> {
     let rows = values.iter().zip(rates).enumerate();
-    // Why: an unknown rate counts as 1, so that scaled sums never lose a record.
-    let rate = |row, rate: u64| if known.is_none_or(|bits| bits.get(row)) { rate } else { 1 };
+    // Why: an unknown rate counts as 1, and so does 0 (v5's word for "not sampled"), so that
+    // scaled sums never lose a record. Queries over raw rows do the same.
+    let rate = |row, rate: u64| {
+        if known.is_none_or(|bits| bits.get(row)) { rate.max(1) } else { 1 }
+    };
     rows.map(|(row, (value, r))| value.saturating_mul(rate(row, *r))).collect()
 }
 
