@@ -248,12 +248,12 @@ impl Sink for Sums<'_> {
     }
 }
 
+/// Takes a group and its sums.
+pub(crate) type EachGroup<'a> = dyn FnMut(u128, &[u64]) -> Result<(), QueryError> + 'a;
+
 /// Merges what the threads added up and shows `each` every group once, some partition at a time,
 /// so that not all groups need be in memory at once.
-pub(crate) fn drain(
-    mut sinks: Vec<Sums<'_>>,
-    each: &mut dyn FnMut(u128, &[u64]) -> Result<(), QueryError>,
-) -> Result<(), QueryError> {
+pub(crate) fn drain(mut sinks: Vec<Sums<'_>>, each: &mut EachGroup<'_>) -> Result<(), QueryError> {
     if sinks.iter().any(|sink| matches!(sink.state, State::Split(..))) {
         sinks.iter_mut().for_each(Sums::split);
     }

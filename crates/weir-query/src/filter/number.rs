@@ -71,7 +71,7 @@ pub(crate) fn format(value: u64, unit: Unit) -> String {
         Unit::OctetsPerSecond => "B/s",
         Unit::Packets | Unit::Flows => "",
     };
-    let fits = |factor: u64| value >= factor && value % factor == 0;
+    let fits = |factor: u64| value >= factor && value.is_multiple_of(factor);
     let exact =
         |rows: &[(&'static str, u64)]| rows.iter().rev().find(|(_, factor)| fits(*factor)).copied();
     let decimal = FACTORS.get(..7).and_then(exact).filter(|(_, factor)| *factor > 1);

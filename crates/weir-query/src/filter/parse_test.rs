@@ -23,11 +23,11 @@ impl<'a> Parser<'_, 'a> {
             return Ok(expr);
         }
         let equality = matches!(operator, Operator::Equal | Operator::NotEqual);
-        if let (false, Some(def), Some(sign)) = (equality, def, sign) {
-            if matches!(def.ty, ColumnType::Str | ColumnType::Bytes | ColumnType::Mac) {
-                let message = format!("`{}` has no order: use `=`, `!=` or `in`", def.name);
-                return Err(sign.error(message));
-            }
+        if let (false, Some(def), Some(sign)) = (equality, def, sign)
+            && matches!(def.ty, ColumnType::Str | ColumnType::Bytes | ColumnType::Mac)
+        {
+            let message = format!("`{}` has no order: use `=`, `!=` or `in`", def.name);
+            return Err(sign.error(message));
         }
         let value = match self.is_flags(field) {
             true => Value::U64(self.flags(field)?),

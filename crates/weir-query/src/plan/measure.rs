@@ -45,20 +45,6 @@ impl Figure {
             | Figure::DistinctApprox(id) => Some(id),
         }
     }
-
-    /// The same figure of another column.
-    pub fn with_column(self, to: ColumnId) -> Figure {
-        match self {
-            Figure::Count => Figure::Count,
-            Figure::Sum(_, scaled) => Figure::Sum(to, scaled),
-            Figure::Mean(_) => Figure::Mean(to),
-            Figure::Min(_) => Figure::Min(to),
-            Figure::Max(_) => Figure::Max(to),
-            Figure::Quantile(_, q) => Figure::Quantile(to, q),
-            Figure::Distinct(_) => Figure::Distinct(to),
-            Figure::DistinctApprox(_) => Figure::DistinctApprox(to),
-        }
-    }
 }
 
 /// A measure of the query.

@@ -191,7 +191,7 @@ impl Search<'_> {
         self.oldest_wanted();
         let mut hits = std::mem::take(&mut self.hits);
         hits.sort_by_key(|hit| (hit.part.head().id, hit.block));
-        for group in hits.chunk_by_mut(|a, b| same_block(a, b)) {
+        for group in hits.chunk_by_mut(same_block) {
             let Some(first) = group.first() else { continue };
             let (part, names, block) = (first.part.clone(), first.names.clone(), first.block);
             hash(part.as_ref(), names.as_ref(), block, table, group.iter_mut().collect())?;
