@@ -84,11 +84,19 @@ fn concerns(collecting: &Collecting, store: &StoreHealth) -> Vec<Concern> {
     let lost: u64 = collecting.sockets.iter().map(|socket| socket.kernel_dropped).sum();
     if lost > 0 {
         push(
-            format!("the kernel dropped {lost} datagrams because receive buffers were full"),
+            format!(
+                "the kernel dropped {lost} datagrams since the start: receive buffers were full"
+            ),
             "raise net.core.rmem_max and ingest.receive_buffer; `weir doctor` says how far",
         );
     }
     let ledger = &collecting.ledger;
+    if let Some(lost) = ledger.messages.dropped.get("queue_full") {
+        push(
+            format!("{lost} messages were dropped since the start: decoding did not keep up"),
+            "give it more cores, or raise ingest.queue_max if bursts are short",
+        );
+    }
     for (name, account) in
         [("messages", &ledger.messages), ("sets", &ledger.sets), ("records", &ledger.records)]
     {
@@ -123,4 +131,42 @@ pub fn store_facts(app: &App) -> Vec<Fact> {
         facts.push(("put aside", format!("{}: {}", file.file, file.reason)));
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::{AccountView, SocketView};
+
+    #[test]
+    fn every_loss_is_a_concern_with_a_remedy() {
+        let mut collecting = Collecting::default();
+        let healthy = StoreHealth::default();
+        assert_eq!(concerns(&collecting, &healthy), []);
+        collecting.sockets.push(SocketView {
+            transport: "udp",
+            address: "[::]:2055".into(),
+            buffer_octets: 0,
+            kernel_dropped: 3,
+        });
+        collecting.ledger.messages =
+            AccountView { received: 9, kept: 2, in_flight: 0, dropped: [("queue_full", 5)].into() };
+        let store = StoreHealth {
+            shedding: Some("disk_full"),
+            commit_lag_ms: COMMIT_LAG_MAX_MS + 1,
+            ..StoreHealth::default()
+        };
+        let found: Vec<String> =
+            concerns(&collecting, &store).into_iter().map(|concern| concern.what).collect();
+        assert_eq!(
+            found,
+            [
+                "the store takes no rows: disk_full",
+                "the oldest uncommitted row is 5001 ms old",
+                "the kernel dropped 3 datagrams since the start: receive buffers were full",
+                "5 messages were dropped since the start: decoding did not keep up",
+                "the account of messages does not balance",
+            ]
+        );
+    }
 }
