@@ -200,5 +200,5 @@ fn every_capture_is_in_a_table() {
         }
     }
     assert_eq!(missing, [""; 0]);
-    assert!(found >= 90, "only {found} captures were found");
+    assert!(found >= 75, "only {found} captures were found");
 }
