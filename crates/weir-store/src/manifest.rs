@@ -123,10 +123,10 @@ impl State {
                 rollups.iter().for_each(|rollup| self.add(Live::Closed(*rollup)));
             }
             Record::Replace { old, new } => {
-                old.iter().for_each(|id| drop(self.live.remove(id)));
+                self.live.retain(|id, _| !old.contains(id));
                 new.iter().for_each(|entry| self.add(Live::Closed(*entry)));
             }
-            Record::Remove(ids) => ids.iter().for_each(|id| drop(self.live.remove(id))),
+            Record::Remove(ids) => self.live.retain(|id, _| !ids.contains(id)),
             Record::Quarantine { id, rows, file, reason } => {
                 self.live.remove(id);
                 let aside = Aside { rows: *rows, file: file.clone(), reason: reason.clone() };

@@ -67,7 +67,7 @@ fn batch(ids: std::ops::Range<u64>, now: Timestamp) -> FlowBatch {
             batch.set(flows::PACKETS, row, 1 + id % 7);
         }
         if id % 2 == 0 {
-            batch.set(flows::SAMPLING_RATE, row, 100u32);
+            batch.set(flows::SAMPLING_RATE, row, if id % 10 == 0 { 0u32 } else { 100 });
             batch.set_octets(flows::SRC_COUNTRY, row, if id % 6 == 0 { b"DE" } else { b"FR" });
         }
     }
@@ -195,7 +195,7 @@ fn expected(snapshot: &Snapshot) -> Sums {
         for row in 0..batch.rows() {
             let get = |id| batch.get_u64(id, row);
             let at = time(&batch, flows::RECEIVED_AT, row);
-            let rate = get(flows::SAMPLING_RATE).unwrap_or(1);
+            let rate = get(flows::SAMPLING_RATE).unwrap_or(1).max(1);
             let (octets, packets) = (get(flows::OCTETS), get(flows::PACKETS));
             let scaled = |value: Option<u64>| value.map(|value| value * rate);
             let values = [Some(1), octets, packets, scaled(octets), scaled(packets)];
