@@ -1,5 +1,6 @@
 //! Joins IP fragments, bounded in number, size and pieces.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
@@ -29,6 +30,7 @@ pub(super) struct Fragment<'a> {
 #[derive(Debug, Default)]
 struct Pending {
     pieces: BTreeMap<usize, Vec<u8>>,
+    octets: usize,
     length: Option<usize>,
 }
 
@@ -70,11 +72,23 @@ impl Fragments {
             pending.length = Some(end);
         }
         // A repeated fragment changes nothing; an overlapping one leaves a gap and is given up.
-        pending.pieces.entry(fragment.offset).or_insert_with(|| fragment.octets.to_vec());
+        if let Entry::Vacant(place) = pending.pieces.entry(fragment.offset) {
+            place.insert(fragment.octets.to_vec());
+            pending.octets += fragment.octets.len();
+        }
+        if pending.octets > LENGTH_MAX {
+            self.lost += pending.pieces.len() as u64;
+            self.forget(&key);
+            return None;
+        }
         let whole = pending.whole()?;
-        self.pending.remove(&key);
-        self.order.retain(|known| *known != key);
+        self.forget(&key);
         Some(whole)
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.pending.remove(key);
+        self.order.retain(|known| known != key);
     }
 
     fn make_room(&mut self) {
@@ -100,5 +114,23 @@ impl Pending {
             return None;
         }
         Some(self.pieces.values().flatten().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_that_overlap_hold_no_more_than_one_datagram() {
+        let here = IpAddr::from([192, 0, 2, 1]);
+        let key = Key { source: here, destination: here, proto: 17, id: 7 };
+        let octets = [0; 40_000];
+        let mut fragments = Fragments::default();
+        for offset in [8, 16] {
+            let fragment = Fragment { offset, is_last: false, octets: &octets };
+            assert_eq!(fragments.add(key, &fragment), None);
+        }
+        assert_eq!((fragments.lost(), fragments.pending.len(), fragments.order.len()), (2, 0, 0));
     }
 }

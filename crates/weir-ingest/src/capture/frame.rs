@@ -125,7 +125,11 @@ fn join(key: Key, fragment: &Fragment<'_>, fragments: &mut Fragments) -> Found {
 }
 
 fn ipv6(packet: &[u8], fragments: &mut Fragments) -> Option<(Found, bool)> {
-    let claimed = 40 + usize::from(be16(packet, 4)?);
+    // Length 0, as in IPv4: recorded before segmentation.
+    let claimed = match usize::from(be16(packet, 4)?) {
+        0 => packet.len(),
+        length => 40 + length,
+    };
     let is_cut = packet.len() < claimed;
     let (source, destination) = (v6_at(packet, 8)?, v6_at(packet, 24)?);
     let mut proto = *packet.get(6)?;
