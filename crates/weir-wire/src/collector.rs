@@ -268,7 +268,7 @@ impl Collector {
                 domain.close(at);
             }
             let mut dropped = Tally::default();
-            self.parked_octets -= domain.drop_parked(&mut dropped, |_, (_, id)| id == session.0);
+            self.parked_octets -= domain.drop_parked(&mut dropped, |_, id| id == session.0);
             domain.tally += &dropped;
             tally += &dropped;
         }

@@ -33,7 +33,6 @@ pub(crate) struct Session {
 
 #[derive(Debug)]
 pub(crate) struct Parked {
-    session: (u16, u64),
     octets: Box<[u8]>,
     received: Received,
     header: Header,
@@ -62,7 +61,8 @@ pub(crate) struct Domain {
     pub(crate) ended: SequenceStatus,
     /// The newest definition of each id on any source port (UDP).
     pub(crate) newest: Templates,
-    parked: HashMap<u16, Vec<Parked>>,
+    /// By connection (0 for UDP, where any source port may tell the template) and Set id.
+    parked: HashMap<(u64, u16), Vec<Parked>>,
     pub(crate) parked_sets: usize,
     pub(crate) parked_octets: usize,
 }
@@ -94,6 +94,7 @@ impl Domain {
     }
 
     /// The session of a message, opened if it is new: its place in `sessions`.
+    #[inline]
     pub(crate) fn session(&mut self, received: &Received, sessions_max: usize) -> usize {
         let key = key(received);
         self.last_seen = received.at;
@@ -144,6 +145,7 @@ impl Domain {
     }
 
     /// The template of a data Set, and whether another source port defined it.
+    #[inline]
     pub(crate) fn template(
         &self,
         session: usize,
@@ -198,14 +200,19 @@ impl Domain {
         cost
     }
 
-    pub(crate) fn withdraw(&mut self, session: usize, id: u16) {
-        self.sessions[session].templates.remove(id);
-        self.newest.remove(id);
+    /// Withdraws a template of a connection. Over UDP withdrawals are ignored, as RFC 7011 §8.4
+    /// demands: anybody could send one in the exporter's name.
+    pub(crate) fn withdraw(&mut self, session: usize, received: &Received, id: u16) {
+        if received.transport != Transport::Udp {
+            self.sessions[session].templates.remove(id);
+        }
     }
 
-    pub(crate) fn withdraw_all(&mut self, session: usize, options: bool) {
-        self.sessions[session].templates.remove_all(options);
-        self.newest.remove_all(options);
+    /// The same for all templates or all options templates.
+    pub(crate) fn withdraw_all(&mut self, session: usize, received: &Received, options: bool) {
+        if received.transport != Transport::Udp {
+            self.sessions[session].templates.remove_all(options);
+        }
     }
 
     /// Puts a data Set aside until its template comes. `room` is what all exporters together may
@@ -225,9 +232,9 @@ impl Domain {
             tally.drop_set(DropReason::ParkQuota, octets.len());
             return 0;
         }
-        let (session, header, received) = (key(received), *header, *received);
-        let parked = Parked { session, octets: octets.into(), received, header };
-        self.parked.entry(set.id).or_default().push(parked);
+        let (_, connection) = key(received);
+        let parked = Parked { octets: octets.into(), received: *received, header: *header };
+        self.parked.entry((connection, set.id)).or_default().push(parked);
         self.parked_sets += 1;
         self.parked_octets += cost;
         tally.sets_parked += 1;
@@ -243,64 +250,58 @@ impl Domain {
         limits: &Limits,
         tally: &mut Tally,
     ) -> Vec<Released> {
-        let Some(waiting) = self.parked.remove(&id) else { return Vec::new() };
-        let here = key(received);
-        let udp = received.transport == Transport::Udp;
-        let (mine, others): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|set| set.session == here || udp && set.session.1 == 0);
-        if !others.is_empty() {
-            self.parked.insert(id, others);
-        }
         let Some(known) = self.sessions[session].templates.get(id).cloned() else {
             return Vec::new();
         };
-        let mut released = Vec::with_capacity(mine.len());
-        for set in mine {
+        let (_, connection) = key(received);
+        let waiting = self.parked.remove(&(connection, id)).unwrap_or_default();
+        let mut released = Vec::with_capacity(waiting.len());
+        for set in waiting {
             self.parked_sets -= 1;
             self.parked_octets -= set.cost();
             tally.sets_released += 1;
-            released.push(self.ready(&known, set, limits, tally));
+            released.push((self.learn(&known, &set, limits, tally), set));
         }
-        released
+        // One snapshot for all of them, made after the last was learnt from: one each would copy
+        // the names of an exporter as often as it parked Sets.
+        let job = |(rows, set): (u32, Parked)| Released {
+            work: self.work(&known, &set, rows),
+            octets: set.octets,
+            received: set.received,
+        };
+        released.into_iter().map(job).collect()
     }
 
-    fn ready(
-        &mut self,
-        known: &Known,
-        set: Parked,
-        limits: &Limits,
-        tally: &mut Tally,
-    ) -> Released {
+    /// Counts the records of a Set whose template came, and learns from them.
+    fn learn(&mut self, known: &Known, set: &Parked, limits: &Limits, tally: &mut Tally) -> u32 {
         let plan = known.plan();
         let (_, rows) = count(plan, &set.octets, limits.records, tally);
         if known.teaches() {
             crate::knowledge::learn(&mut self.knowledge, plan, &set.octets, rows, limits.names);
         }
         self.records_seen += rows as u64;
-        let mut sets = DataSets::default();
-        sets.push(DataSet {
-            offset: 0,
-            length: set.octets.len() as u32,
-            rows: rows as u32,
-            plan: Arc::clone(plan),
-        });
-        let knowledge = Arc::clone(&self.knowledge);
-        let job = Job::Records { header: set.header, sets, knowledge };
-        let work = Work { protocol: self.protocol, job };
-        Released { work, octets: set.octets, received: set.received }
+        rows as u32
     }
 
-    /// Drops parked Sets that `old` picks; gives the cost of what went.
+    fn work(&self, known: &Known, set: &Parked, rows: u32) -> Work {
+        let mut sets = DataSets::default();
+        let (length, plan) = (set.octets.len() as u32, Arc::clone(known.plan()));
+        sets.push(DataSet { offset: 0, length, rows, plan });
+        let knowledge = Arc::clone(&self.knowledge);
+        Work { protocol: self.protocol, job: Job::Records { header: set.header, sets, knowledge } }
+    }
+
+    /// Drops parked Sets that `old` picks by time and connection; gives the cost of what went.
     pub(crate) fn drop_parked(
         &mut self,
         tally: &mut Tally,
-        old: impl Fn(Timestamp, (u16, u64)) -> bool,
+        old: impl Fn(Timestamp, u64) -> bool,
     ) -> usize {
         let before = self.parked_octets;
         let (mut sets, mut cost) = (0, 0);
-        self.parked.retain(|_, waiting| {
+        self.parked.retain(|(connection, _), waiting| {
             waiting.retain(|set| {
-                let goes = old(set.received.at, set.session);
+                let goes = old(set.received.at, *connection);
                 if goes {
                     sets += 1;
                     cost += set.cost();

@@ -90,11 +90,11 @@ impl Pass<'_> {
             }
             Definition::Withdraw(id) => {
                 self.tally.withdrawals += 1;
-                self.domain.withdraw(self.session, id);
+                self.domain.withdraw(self.session, self.received, id);
             }
             Definition::WithdrawAll => {
                 self.tally.withdrawals += 1;
-                self.domain.withdraw_all(self.session, options);
+                self.domain.withdraw_all(self.session, self.received, options);
             }
         }
         true

@@ -20,6 +20,7 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// The domain and session of a message, opened if they are new.
+    #[inline]
     pub(super) fn open(
         mut self,
         limits: &Limits,
@@ -47,6 +48,7 @@ impl<'a> Table<'a> {
 
     /// Makes room for one exporter by forgetting the one silent for longest, if that is long
     /// enough and it has nothing parked.
+    #[cold]
     fn forget_idle(&mut self, limits: &Limits, now: Timestamp) -> Result<(), MessageError> {
         let refused = MessageError::TooManyExporters { limit: limits.exporters };
         if now < *self.full_until {

@@ -100,6 +100,8 @@ fn data_before_its_template_waits_for_it_even_in_one_packet() {
 
 #[test]
 fn templates_change_and_are_withdrawn() {
+    let (transport, session) = (Transport::Tcp, SessionId(7));
+    let here = || Received { transport, session, ..here() };
     let mut bench = Bench::new(Limits::default());
     let message = |sequence| Ipfix::new(1_700_000_000, sequence, 1);
     bench.feed(&message(0).template(&two_fields(256)).data(256, &RECORD).build(), &here()).unwrap();
@@ -113,6 +115,23 @@ fn templates_change_and_are_withdrawn() {
     let all = message(3).template(&two_fields(257)).set(2, &[0, 2, 0, 0]).build();
     bench.feed(&all, &here()).unwrap();
     assert_eq!((bench.status().templates, bench.tally.withdrawals), (0, 2));
+}
+
+#[test]
+fn withdrawals_over_udp_and_of_other_connections_change_nothing() {
+    let mut bench = Bench::new(Limits::default());
+    let message = |sequence| Ipfix::new(1_700_000_000, sequence, 1);
+    let template = message(0).template(&two_fields(256)).build();
+    let withdrawal = message(0).set(2, &[1, 0, 0, 0]).set(2, &[0, 2, 0, 0]).build();
+    let connection = Received { transport: Transport::Tcp, session: SessionId(7), ..here() };
+    bench.feed(&template, &here()).unwrap();
+    bench.feed(&template, &connection).unwrap();
+    bench.feed(&withdrawal, &here()).unwrap();
+    bench.feed(&withdrawal, &connection).unwrap();
+    assert_eq!((bench.status().templates, bench.tally.withdrawals), (1, 4));
+    let data = message(0).data(256, &RECORD).build();
+    assert_eq!(bench.feed(&data, &from("192.0.2.1:9", 0)).unwrap().flows, 1);
+    assert_eq!(bench.feed(&data, &connection).unwrap().sets_parked, 1);
 }
 
 #[test]

@@ -109,3 +109,23 @@ fn names_of_interfaces_vrfs_and_applications_reach_the_records() {
     assert_eq!(found, ["Gi0/0", "Gi0/1", "blue", "dns"]);
     assert_eq!((bench.status().names, bench.tally.options), (4, 4));
 }
+
+/// A snapshot each would copy all names known once for every parked Set.
+#[test]
+fn parked_options_are_learnt_from_under_one_snapshot() {
+    let mut bench = Bench::new(Limits::default());
+    let message = || Ipfix::new(1_700_000_000, 0, 0);
+    for index in 1..=3u8 {
+        bench.feed(&message().data(300, &[index, b'e', b'0' + index]).build(), &here()).unwrap();
+    }
+    let names = Template::options(300, 1, &[(10, 1), (82, 2)]);
+    let template = message().template(&names).build();
+    let admitted = bench.decoder.collector_mut().admit(&template, &here()).unwrap();
+    let snapshots = admitted.released.iter().map(|released| match &released.work.job {
+        Job::Records { knowledge, .. } => (Arc::as_ptr(knowledge), knowledge.names()),
+        Job::Samples(_) => panic!("no sFlow was sent"),
+    });
+    let snapshots: Vec<_> = snapshots.collect();
+    assert_eq!(snapshots.len(), 3);
+    assert!(snapshots.iter().all(|&one| one == (snapshots[0].0, 3)), "{snapshots:?}");
+}
