@@ -84,7 +84,8 @@ struct Builder {
     protocol: Protocol,
     /// Per column the field that feeds it best: (rank, index into the plan's fields).
     best: HashMap<ColumnId, (usize, usize)>,
-    fallbacks: Vec<Step>,
+    fallbacks: Vec<(ElementKey, Step)>,
+    mpls: Vec<(u16, Loc)>,
 }
 
 impl Builder {
@@ -98,7 +99,7 @@ impl Builder {
                 }
             }
         }
-        Builder { plan, protocol, best, fallbacks: Vec::new() }
+        Builder { plan, protocol, best, fallbacks: Vec::new(), mpls: Vec::new() }
     }
 
     fn build(mut self) -> Plan {
@@ -110,7 +111,10 @@ impl Builder {
                 self.field(index, *key, *loc);
             }
         }
-        self.plan.steps.append(&mut self.fallbacks);
+        self.plan.steps.extend(self.fallbacks.drain(..).map(|(_, step)| step));
+        // The element says the place on the stack, not the order in the template.
+        self.mpls.sort_by_key(|(id, _)| *id);
+        self.plan.mpls = self.mpls.drain(..).map(|(_, loc)| loc).collect();
         for step in &self.plan.steps {
             self.plan.filled.insert(step.column);
         }
@@ -138,7 +142,7 @@ impl Builder {
             310 => &mut sampling.population,
             311 => &mut sampling.probability,
             70..=79 if loc.width() == 3 => {
-                self.plan.mpls.push(loc);
+                self.mpls.push((key.id, loc));
                 return true;
             }
             160 => return self.plan.boot == Some(loc),
@@ -188,8 +192,8 @@ impl Builder {
             if best == index {
                 self.plan.steps.push(step);
                 kept = true;
-            } else if !repeated && alternative(def) {
-                self.fallbacks.push(Step { fallback: true, ..step });
+            } else if !repeated && alternative(def) && !self.has_fallback(def.id, key) {
+                self.fallbacks.push((key, Step { fallback: true, ..step }));
                 kept = true;
             }
         }
@@ -202,13 +206,21 @@ impl Builder {
         }
     }
 
+    /// Limit: one of each element and column. A template may repeat an element a thousand times,
+    /// and fallbacks are compared with all fields in every Set.
+    fn has_fallback(&self, column: ColumnId, key: ElementKey) -> bool {
+        self.fallbacks.iter().any(|(other, step)| *other == key && step.column == column)
+    }
+
     /// Open vSwitch names both interfaces by IE 82: the second is the egress one.
     fn second_name(&mut self, key: ElementKey, loc: Loc) -> bool {
-        let first = self.best.get(&flows::IN_IF_NAME).map(|(_, index)| *index);
+        if key != ie(82) || !self.best.contains_key(&flows::IN_IF_NAME) {
+            return false;
+        }
         let names = self.plan.steps.iter().filter(|step| step.op == Op::Text);
         let taken = names.clone().any(|step| step.column == flows::OUT_IF_NAME);
         let in_name = names.clone().find(|step| step.column == flows::IN_IF_NAME);
-        if key != ie(82) || first.is_none() || taken || in_name.is_none_or(|s| s.loc == loc) {
+        if taken || in_name.is_none_or(|s| s.loc == loc) {
             return false;
         }
         let def = &flows::DEFS[flows::OUT_IF_NAME.index()];

@@ -79,6 +79,19 @@ fn both_address_families_in_one_template_are_alternatives() {
 }
 
 #[test]
+fn an_alternative_counts_once_however_often_it_is_repeated() {
+    let plan = plan(&[&[(0, 8, 4)][..], &[(0, 27, 16); 1_000]].concat());
+    assert_eq!(columns(&plan), ["src_addr", "src_addr"]);
+    assert_eq!(plan.extra.len(), 999);
+}
+
+#[test]
+fn labels_stand_in_the_order_of_the_stack() {
+    let at = |offset| Loc::Fixed { segment: 0, offset, width: 3 };
+    assert_eq!(plan(&[(0, 71, 3), (0, 70, 3), (0, 72, 3)]).mpls, [at(3), at(0), at(6)]);
+}
+
+#[test]
 fn open_vswitch_names_both_interfaces_with_one_element() {
     let plan = plan(&[(0, 82, VARIABLE), (0, 82, VARIABLE), (0, 82, VARIABLE)]);
     assert_eq!(columns(&plan), ["in_if_name", "out_if_name"]);
