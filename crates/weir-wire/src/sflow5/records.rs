@@ -306,8 +306,11 @@ impl Row<'_> {
         self.keep(format, body);
         let method = METHODS.get(x.u32()? as usize).unwrap_or(&METHODS[0]);
         self.flows.set_octets(c::HTTP_METHOD, self.row, method.as_bytes());
-        if format == 2206 {
-            x.u32()?; // Version of HTTP, times 1000.
+        // Deviation: agents disagree whether 2201 has the version of HTTP (times 1000) that 2206
+        // has. What stands there instead is the length of the path, 255 at most.
+        let has_version = format == 2206 || x.clone().u32()? >= 1_000;
+        if has_version {
+            x.u32()?;
         }
         self.text(x, c::HTTP_URL)?;
         self.text(x, c::HTTP_HOST)?;

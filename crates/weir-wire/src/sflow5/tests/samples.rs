@@ -158,6 +158,17 @@ fn records_without_a_column_are_kept_as_sent() {
 }
 
 #[test]
+fn the_old_http_request_may_have_a_version_or_not() {
+    let with = Wire::default().words(&[2, 1_001]).text("/a").text("h.example").0;
+    let without = Wire::default().words(&[2]).text("/a").text("h.example").0;
+    for body in [with, without] {
+        let line = flow(&[record(2201, &body)]);
+        let expected = r#" http_host="h.example" http_method="GET" http_url="/a" extra="#;
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
+#[test]
 fn http_request_is_an_operation_and_counts_no_packet() {
     let body = [
         words(&[2, 1001]),
