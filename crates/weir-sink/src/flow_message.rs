@@ -205,8 +205,11 @@ impl Row<'_> {
         m.ip_ttl = self.number(flows::TTL);
         m.ip_flags = self.number(flows::FRAGMENT_FLAGS);
         m.tcp_flags = self.number(flows::TCP_FLAGS);
-        m.icmp_type = self.number(flows::ICMP_TYPE);
-        m.icmp_code = self.number(flows::ICMP_CODE);
+        // NetFlow v5 hides ICMP's type and code in the destination port, and goflow leaves them there.
+        if m.kind != 2 {
+            m.icmp_type = self.number(flows::ICMP_TYPE);
+            m.icmp_code = self.number(flows::ICMP_CODE);
+        }
         m.ipv6_flow_label = self.number(flows::FLOW_LABEL);
         m.fragment_id = self.number(flows::FRAGMENT_ID);
         m.fragment_offset = self.number(flows::FRAGMENT_OFFSET);

@@ -25,6 +25,7 @@ fn published() -> FlowBatch {
     batch.set(flows::IN_IF, 0, 5u32);
     batch.set(flows::OUT_IF, 0, 65533u32);
     batch.set(flows::TCP_FLAGS, 0, 22u16);
+    batch.set(flows::ICMP_TYPE, 0, 8u8);
     batch
 }
 
