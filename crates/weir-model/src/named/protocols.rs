@@ -1,5 +1,5 @@
 //! IP protocol numbers (IANA "Assigned Internet Protocol Numbers", public domain),
-//! lower-cased keywords in numeric order. Written by `cargo xtask registry`.
+//! lower-cased keywords in numeric order.
 
 /// Protocol number and its IANA keyword.
 pub const PROTOCOLS: &[(u64, &str)] = &[
