@@ -8,7 +8,8 @@ SHELL := /bin/bash
 cache := $(or $(WEIR_CACHE),$(CI_CACHE_DIR),$(CACHE_DIR),$(XDG_CACHE_HOME))
 export CARGO_TARGET_DIR ?= $(if $(cache),$(cache)/weir-target,$(CURDIR)/target)
 export CARGO_INCREMENTAL ?= 0
-export RUSTDOCFLAGS ?= -D warnings
+# Private items may be linked: the readers of these pages read the sources too.
+export RUSTDOCFLAGS ?= -D warnings -A rustdoc::private_intra_doc_links
 
 weir := $(CARGO_TARGET_DIR)/release/weir
 

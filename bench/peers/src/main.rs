@@ -3,20 +3,17 @@
 //!
 //! `weir-bench-peers FILE`; prints `name records seconds`.
 
+mod sys;
+
 use bytes::BytesMut;
 use netflow_parser::{NetflowPacket, NetflowParser};
 use netgauze_flow_pkt::codec::FlowInfoCodec;
 use netgauze_flow_pkt::{FlowInfo, ipfix, netflow};
 use tokio_util::codec::Decoder;
 
-const PASSES: usize = 5;
+use sys::cpu_seconds;
 
-fn cpu_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a local struct that the call fills.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
+const PASSES: usize = 5;
 
 fn median(name: &str, mut pass: impl FnMut() -> usize) {
     let mut seconds = Vec::new();

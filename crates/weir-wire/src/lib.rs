@@ -2,7 +2,7 @@
 //!
 //! Second stage of the flow of data: `weir-ingest` hands in datagrams, batches of columns come
 //! out. Two steps, so that one busy exporter can use every core: [`Collector::admit`] is the
-//! control pass (framing, sequence account, templates, options) in order of arrival, [`decode`]
+//! control pass (framing, sequence account, templates, options) in order of arrival, [`decode()`]
 //! is a pure function of what it found and runs on any thread. [`Decoder`] is both in one.
 //!
 //! Invariant: no octet from outside can panic, allocate by its own claim or loop without

@@ -47,7 +47,7 @@ pub(crate) enum Job {
     Records { header: Header, sets: DataSets, knowledge: Arc<Knowledge> },
 }
 
-/// What [`crate::decode`] needs to know of one message besides its octets: which Sets hold data
+/// What [`crate::decode()`] needs to know of one message besides its octets: which Sets hold data
 /// and with which compiled templates, as they were when the message came. Cheap to move to
 /// another thread.
 #[derive(Debug, Clone)]

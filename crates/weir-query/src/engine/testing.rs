@@ -153,9 +153,12 @@ impl Part for MemoryPart {
 
 type Dimensions = Vec<Option<AnswerValue>>;
 
+/// Bucket, cube and the values of its dimensions.
+type CubeKey = (i64, u8, Vec<String>);
+
 /// The rollup part of `grain` over some batches: one block.
 pub(crate) fn rollup(id: u64, grain: Grain, batches: &[FlowBatch]) -> MemoryPart {
-    let mut rows: BTreeMap<(i64, u8, Vec<String>), (Dimensions, [u64; 9])> = BTreeMap::new();
+    let mut rows: BTreeMap<CubeKey, (Dimensions, [u64; 9])> = BTreeMap::new();
     let u64_of = |batch: &FlowBatch, id, row| batch.get_u64(id, row).unwrap_or(0);
     for batch in batches {
         for row in 0..batch.rows() {
