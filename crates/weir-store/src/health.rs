@@ -89,6 +89,10 @@ pub struct StoreHealth {
     pub rows_appended: u64,
     /// Files that take no part in answers.
     pub quarantined: Vec<Quarantined>,
+    /// Files with a block that could not be read; the others of their blocks still answer.
+    pub damaged: Vec<Quarantined>,
+    /// What to do before or while the disk is full.
+    pub advice: Option<String>,
     /// Octets that are free on the medium.
     pub disk_free: u64,
     /// Octets of the medium.

@@ -18,6 +18,7 @@ use crate::read::Damage;
 mod footer;
 mod frame;
 mod hot;
+mod noted;
 mod reader;
 mod scan;
 mod writer;

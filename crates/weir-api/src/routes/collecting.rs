@@ -65,8 +65,11 @@ fn concerns(collecting: &Collecting, store: &StoreHealth) -> Vec<Concern> {
     let mut push = |what: String, remedy| concerns.push(Concern { what, remedy });
     if let Some(reason) = store.shedding {
         push(
-            format!("the store takes no rows: {reason}"),
-            "free space on the disk of the data folder, or lower store.octets_max; it recovers by itself",
+            match &store.advice {
+                Some(advice) => format!("the store takes no rows: {reason}: {advice}"),
+                None => format!("the store takes no rows: {reason}"),
+            },
+            "free space on the disk of the data folder, or set or lower store.octets_max; it recovers by itself",
         );
     }
     if store.commit_lag_ms > COMMIT_LAG_MAX_MS {
@@ -80,6 +83,15 @@ fn concerns(collecting: &Collecting, store: &StoreHealth) -> Vec<Concern> {
             format!("{} with {} rows was put aside: {}", file.file, file.rows, file.reason),
             "keep the file for inspection or delete it; its rows take no part in answers",
         );
+    }
+    for file in &store.damaged {
+        push(
+            format!("{} with {} rows is damaged: {}", file.file, file.rows, file.reason),
+            "check the disk; what can be read of the file still answers, and it is not merged",
+        );
+    }
+    if let Some(advice) = store.advice.as_ref().filter(|_| store.shedding.is_none()) {
+        push(advice.clone(), "do it before rows are lost; it recovers by itself");
     }
     let lost: u64 = collecting.sockets.iter().map(|socket| socket.kernel_dropped).sum();
     if lost > 0 {
@@ -129,6 +141,9 @@ pub fn store_facts(app: &App) -> Vec<Fact> {
     }
     for file in &health.quarantined {
         facts.push(("put aside", format!("{}: {}", file.file, file.reason)));
+    }
+    for file in &health.damaged {
+        facts.push(("damaged", format!("{}: {}", file.file, file.reason)));
     }
     facts
 }

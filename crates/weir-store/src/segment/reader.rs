@@ -7,6 +7,7 @@ use weir_model::{Addr, Code, Column, ColumnId, FlowBatch, Physical, Scalar, Valu
 
 use super::footer::{Stretch, TRAILER_LEN, Totals, Trailer, decode_index};
 use super::frame::Frame;
+use super::noted::Noted;
 use super::scan::{Scan, read_head};
 use super::{HEADER_LEN, SegmentHead, SegmentId, SegmentInfo};
 use crate::block::{BlockReader, Chunks, ColumnEntry};
@@ -26,6 +27,7 @@ pub struct Segment {
     entries: Entries,
     /// The filter of addresses, if there is one.
     bloom: Option<Stretch>,
+    noted: Noted,
 }
 
 /// A frame and, while it may not be in the file yet, its octets.
@@ -93,7 +95,7 @@ impl Segment {
         let blocks = frames.into_iter().map(|frame| Block { frame, octets: None }).collect();
         let entries = Entries::Footer(trailer.dictionary, OnceLock::new());
         let bloom = Some(trailer.bloom);
-        Ok(Segment { info, file, blocks, entries, bloom })
+        Ok(Segment { info, file, blocks, entries, bloom, noted: Noted::default() })
     }
 
     /// The whole frames of a segment without footer.
@@ -116,7 +118,7 @@ impl Segment {
         blocks: Vec<Block>,
         entries: Entries,
     ) -> Segment {
-        Segment { info, file, blocks, entries, bloom: None }
+        Segment { info, file, blocks, entries, bloom: None, noted: Noted::default() }
     }
 
     /// What the header says.
@@ -216,6 +218,17 @@ impl Segment {
             batch.set_column(id, column);
         }
         Ok(batch)
+    }
+
+    /// Remembers that `block` could not be read: the store's health tells it from then on, and
+    /// the segment is not merged. What whoever reads does with the error is theirs.
+    pub fn note_damage(&self, block: usize, error: &ReadError) {
+        self.noted.note(block, error);
+    }
+
+    /// Blocks that were found unreadable, and what was wrong with the first of them.
+    pub fn noted_damage(&self) -> Option<(usize, String)> {
+        self.noted.told()
     }
 
     #[cfg(test)]

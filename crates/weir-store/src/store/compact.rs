@@ -52,8 +52,10 @@ fn steps(tier: Tier) -> &'static [Step] {
 pub(crate) fn next_job(core: &Core) -> (Option<Job>, usize) {
     let closed = lock(&core.visible).closed().to_vec();
     let damaged = lock(&core.damaged).clone();
-    let whole: Vec<Closed> =
-        closed.into_iter().filter(|closed| !damaged.contains(&closed.entry.id())).collect();
+    let is_whole = |closed: &Closed| {
+        !damaged.contains(&closed.entry.id()) && closed.segment.noted_damage().is_none()
+    };
+    let whole: Vec<Closed> = closed.into_iter().filter(is_whole).collect();
     let now = core.now();
     let mut job = None;
     let mut backlog = 0;

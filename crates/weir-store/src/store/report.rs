@@ -35,13 +35,15 @@ pub(crate) fn health(core: &Core) -> StoreHealth {
         shedding: core.shedding().map(|kind| kind.name()),
         rows_refused: tallies.refused.list(),
         rows_appended: read(&tallies.rows_appended),
-        quarantined: quarantined(core),
+        quarantined: core.quarantined.clone(),
+        damaged: damaged(core),
         disk_free: space.map_or(0, |space| space.free),
         disk_total: space.map_or(0, |space| space.total),
         segments_closing: lock(&core.closing).len(),
         compaction_backlog: read(&tallies.compaction_backlog) as usize,
         compactions: read(&tallies.compactions),
         compactions_failed: read(&tallies.compactions_failed),
+        advice: advice(core, space.map(|space| space.free)),
         octets_per_day: 0.0,
         days_until_full: None,
     };
@@ -79,17 +81,40 @@ fn tiers(core: &Core) -> Vec<TierHealth> {
     sums.into_values().collect()
 }
 
-fn quarantined(core: &Core) -> Vec<Quarantined> {
-    let mut list = core.quarantined.clone();
+fn damaged(core: &Core) -> Vec<Quarantined> {
+    let mut list = Vec::new();
     let damaged = lock(&core.damaged).clone();
     let visible = lock(&core.visible);
-    let found = visible.closed().iter().filter(|c| damaged.contains(&c.entry.id()));
-    list.extend(found.map(|closed| Quarantined {
-        file: file_name(&closed.entry),
-        reason: "a block is damaged: the segment is not merged, what can be read of it is".into(),
-        rows: closed.entry.rows,
-    }));
+    for closed in visible.closed() {
+        let noted = closed.segment.noted_damage();
+        if noted.is_none() && !damaged.contains(&closed.entry.id()) {
+            continue;
+        }
+        let reason = noted.map_or_else(
+            || "a block is damaged".into(),
+            |(blocks, first)| format!("{blocks} of its blocks cannot be read: {first}"),
+        );
+        let (file, rows) = (file_name(&closed.entry), closed.entry.rows);
+        list.push(Quarantined { file, reason, rows });
+    }
     list
+}
+
+/// What to do about the disk, when something has to be done.
+fn advice(core: &Core, free: Option<u64>) -> Option<String> {
+    let (free, needed) = (free?, core.policy.disk_free_min);
+    if free >= needed.saturating_mul(2) {
+        return None;
+    }
+    let state = if free < needed { "rows are refused" } else { "rows will be refused soon" };
+    let remedy = match core.policy.retention.octets_max {
+        Some(max) => format!("lower store.octets_max ({max})"),
+        None => "set store.octets_max, so that the oldest records go by themselves".into(),
+    };
+    Some(format!(
+        "{state}: {free} octets are free and {needed} must stay free (store.disk_free_min); free \
+         space on the disk of the data folder, {remedy}, or shorten store.keep_flows"
+    ))
 }
 
 /// How large the store grows: what came since the start, at the size that it has on disk.

@@ -55,6 +55,11 @@ fn expose(store: &Store, out: &mut Exposition) {
             health.quarantined.len() as f64,
         ),
         (
+            "weir_store_damaged_segments",
+            "segments with a block that could not be read",
+            health.damaged.len() as f64,
+        ),
+        (
             "weir_store_segments_closing",
             "segments that wait to be closed",
             health.segments_closing as f64,

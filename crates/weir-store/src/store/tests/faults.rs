@@ -221,3 +221,31 @@ fn a_folder_has_one_writer() {
     let refused = open(&rig.files, &rig.clock).err().map(|error| error.to_string());
     assert_eq!(refused.as_deref(), Some("the data folder /data is in use by another process"));
 }
+
+#[test]
+fn a_block_that_a_reader_could_not_read_is_told_and_not_merged() {
+    let mut rig = Rig::new(1);
+    for _ in 0..2 {
+        rig.append(50).unwrap();
+        rig.core.commit(true).unwrap();
+        rig.core.maintain(&|_| {}).unwrap();
+    }
+    let segments = |rig: &Rig| {
+        let snapshot = rig.core.snapshot();
+        snapshot.segments(Table::Flows, Tier::Raw).cloned().collect::<Vec<_>>()
+    };
+    let before = segments(&rig);
+    let (segment, damage) = (before[0].head().id, crate::Damage::Checksum);
+    before[0].note_damage(7, &crate::ReadError::NoBlock { segment, block: 7 });
+    assert_eq!(super::super::report::health(&rig.core).damaged, []);
+    before[0].note_damage(0, &crate::ReadError::Damaged { segment, offset: 64, damage });
+    let told = super::super::report::health(&rig.core).damaged;
+    let expected = format!(
+        "1 of its blocks cannot be read: segment {segment}: damaged at offset 64: checksum does \
+         not match"
+    );
+    assert_eq!(told.iter().map(|file| &file.reason).collect::<Vec<_>>(), [&expected]);
+    rig.clock.advance(Duration::from_secs(7200));
+    rig.core.maintain(&|_| {}).unwrap();
+    assert!(segments(&rig).iter().any(|kept| kept.head().id == segment));
+}
