@@ -144,10 +144,15 @@ impl Collector {
         domain.clock_skew_ns = header.export_time.0.saturating_sub(received.at.0);
         let mut tally = message_tally(octets.len());
         tally.sets = 1;
-        let rows = count.min(self.limits.records);
-        if rows < count {
-            let lost = body.len() / count * (count - rows);
-            tally.drop_records(DropReason::RecordQuota, (count - rows) as u64, lost);
+        let fit = body.len() / legacy::record_octets(protocol);
+        if fit < count {
+            // How many records the missing octets were is only claimed: they count as one.
+            tally.drop_records(DropReason::MalformedSet, 1, 0);
+        }
+        let rows = fit.min(self.limits.records);
+        if rows < fit {
+            let lost = body.len() / fit * (fit - rows);
+            tally.drop_records(DropReason::RecordQuota, (fit - rows) as u64, lost);
         }
         domain.records_seen += rows as u64;
         domain.tally += &tally;
@@ -159,7 +164,7 @@ impl Collector {
             plan: legacy::plan_of(protocol),
         });
         let knowledge = Arc::clone(&domain.knowledge);
-        let place = place(&header, Some(count as u32));
+        let place = place(&header, Some(fit as u32));
         if !domain.observe(session, place) {
             self.observe_break(&key, session, &place);
         }

@@ -46,8 +46,16 @@ pub(crate) fn plan_of(protocol: Protocol) -> Arc<Plan> {
     }
 }
 
-/// Reads the header (24 octets in both); gives it and the octets of the records it counts. Octets
-/// after those are ignored.
+/// Octets of one record.
+pub(crate) const fn record_octets(protocol: Protocol) -> usize {
+    if matches!(protocol, Protocol::NetFlow7) { 52 } else { 48 }
+}
+
+/// Reads the header (24 octets in both); gives it, the records it counts and the octets of those
+/// that are there. Octets after them are ignored.
+///
+/// A count past the end blames itself, not the records: a damaged count, or a datagram cut short,
+/// leaves whole records to read. Without any, the message is refused.
 pub(crate) fn header(
     protocol: Protocol,
     octets: &[u8],
@@ -56,11 +64,13 @@ pub(crate) fn header(
     if have < HEADER {
         return Err(MessageError::ShortHeader { protocol, need: HEADER, have });
     }
-    let record = if protocol == Protocol::NetFlow7 { 52 } else { 48 };
+    let record = record_octets(protocol);
     let claimed = usize::from(u16_at(octets, 2));
     let fit = (have - HEADER) / record;
-    let body = octets.get(HEADER..HEADER + claimed * record);
-    let body = body.ok_or(MessageError::BadCount { claimed, fit })?;
+    if claimed > fit && fit == 0 {
+        return Err(MessageError::BadCount { claimed, fit });
+    }
+    let body = octets.get(HEADER..HEADER + claimed.min(fit) * record).unwrap_or_default();
     let uptime_ms = u32_at(octets, 4);
     let seconds = Timestamp::from_seconds(u32_at(octets, 8).into());
     let export_time = Timestamp(seconds.0 + i64::from(u32_at(octets, 12)));

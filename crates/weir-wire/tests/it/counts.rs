@@ -39,7 +39,7 @@ const NETFLOW: &[(&str, u64, u64, u64, u64)] = &[
     ("corpus/logstash/logstash-ipfix-openbsd-pflow.pcap", 2, 2, 26, 0),
     ("corpus/logstash/logstash-ipfix-procera.pcap", 2, 1, 8, 0),
     ("corpus/logstash/logstash-ipfix-test-ixia-tpldata271.pcap", 1, 3, 2, 0),
-    ("corpus/logstash/logstash-netflow-5-invalid-01.pcap", 1, 0, 0, 0),
+    ("corpus/logstash/logstash-netflow-5-invalid-01.pcap", 1, 0, 30, 0),
     ("corpus/logstash/logstash-netflow-5-valid-01.pcap", 1, 0, 2, 0),
     ("corpus/logstash/logstash-netflow-9-cisco-1941-k9-release-15-1.pcap", 1, 1, 29, 0),
     ("corpus/logstash/logstash-netflow-9-cisco-aci.pcap", 2, 3, 3, 0),
