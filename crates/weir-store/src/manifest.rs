@@ -80,6 +80,8 @@ pub(crate) enum Record {
     Quarantine { id: SegmentId, rows: u64, file: String, reason: String },
     /// Ids below this were given.
     NextId(u64),
+    /// Rows of a table and tier up to this time were given up, all or some.
+    Gone { table: Table, tier: Tier, until: Timestamp },
 }
 
 /// What is known of a segment.
@@ -106,12 +108,33 @@ pub(crate) struct Aside {
     pub(crate) reason: String,
 }
 
+/// The highest `received_at` of the rows that were given up, by table and tier. Rows after it are
+/// all there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Gone(pub(crate) BTreeMap<(Table, Tier), Timestamp>);
+
+impl Gone {
+    /// Counts the rows of a segment among those given up.
+    pub(crate) fn add(&mut self, entry: &Entry) {
+        if let Some(last) = entry.last {
+            self.reach(entry.place.table, entry.place.tier, last);
+        }
+    }
+
+    fn reach(&mut self, table: Table, tier: Tier, until: Timestamp) {
+        let known = self.0.entry((table, tier)).or_insert(until);
+        *known = until.max(*known);
+    }
+}
+
 /// The set of files that the records describe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) live: BTreeMap<SegmentId, Live>,
     pub(crate) aside: BTreeMap<SegmentId, Aside>,
     pub(crate) next_id: u64,
+    /// Up to when rows were given up.
+    pub(crate) gone: Gone,
 }
 
 impl State {
@@ -126,7 +149,13 @@ impl State {
                 self.live.retain(|id, _| !old.contains(id));
                 new.iter().for_each(|entry| self.add(Live::Closed(*entry)));
             }
-            Record::Remove(ids) => self.live.retain(|id, _| !ids.contains(id)),
+            Record::Remove(ids) => self.live.retain(|id, live| {
+                let stays = !ids.contains(id);
+                if let (false, Live::Closed(entry)) = (stays, live) {
+                    self.gone.add(entry);
+                }
+                stays
+            }),
             Record::Quarantine { id, rows, file, reason } => {
                 self.live.remove(id);
                 let aside = Aside { rows: *rows, file: file.clone(), reason: reason.clone() };
@@ -134,6 +163,7 @@ impl State {
                 self.next_id = self.next_id.max(id.0 + 1);
             }
             Record::NextId(next) => self.next_id = self.next_id.max(*next),
+            Record::Gone { table, tier, until } => self.gone.reach(*table, *tier, *until),
         }
     }
 
@@ -156,6 +186,8 @@ impl State {
             file: aside.file.clone(),
             reason: aside.reason.clone(),
         }));
+        let gone = self.gone.0.iter();
+        records.extend(gone.map(|(&(table, tier), &until)| Record::Gone { table, tier, until }));
         records
     }
 }

@@ -4,10 +4,11 @@
 //! Invariant: a snapshot never changes; what is appended, compacted or removed after it was taken
 //! does not show. Reading writes nothing and never panics, whatever a file holds.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use weir_model::{Bitmap, Column, ColumnId, Scalar, Table, Values};
+use weir_model::{Bitmap, Column, ColumnId, Scalar, Table, Timestamp, Values};
 
 use crate::segment::{Segment, SegmentId, Tier};
 
@@ -128,12 +129,24 @@ pub enum Damage {
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     segments: Vec<Arc<Segment>>,
+    gone: BTreeMap<(Table, Tier), Timestamp>,
 }
 
 impl Snapshot {
     /// Of these segments, in the order that readers should see them (oldest first).
     pub fn new(segments: Vec<Arc<Segment>>) -> Snapshot {
-        Snapshot { segments }
+        Snapshot { segments, gone: BTreeMap::new() }
+    }
+
+    /// After rows of these tables and tiers were given up, all or some, up to these times.
+    pub fn with_gone(self, gone: BTreeMap<(Table, Tier), Timestamp>) -> Snapshot {
+        Snapshot { gone, ..self }
+    }
+
+    /// The highest `received_at` of the rows of a table and tier that retention dropped. Rows
+    /// after it are all there; before it some may be left. None when nothing was dropped.
+    pub fn gone_until(&self, table: Table, tier: Tier) -> Option<Timestamp> {
+        self.gone.get(&(table, tier)).copied()
     }
 
     /// Every segment, oldest first.

@@ -43,6 +43,12 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
             out.push(6);
             put_u64(&mut out, *next);
         }
+        Record::Gone { table, tier, until } => {
+            out.push(7);
+            out.push(*table as u8);
+            out.push(tier.number());
+            put_u64(&mut out, until.0 as u64);
+        }
     }
     let len = u32::try_from(out.len() - HEADER).unwrap_or(u32::MAX);
     let sum = crc32c::crc32c(&out[HEADER..]);
@@ -126,6 +132,11 @@ impl<'a> Cursor<'a> {
                 reason: self.text()?,
             },
             6 => Record::NextId(self.u64()?),
+            7 => Record::Gone {
+                table: Table::from_number(self.u8()?)?,
+                tier: Tier::from_number(self.u8()?)?,
+                until: Timestamp(self.u64()? as i64),
+            },
             _ => return None,
         })
     }

@@ -37,6 +37,7 @@ fn records() -> Vec<Record> {
             reason: "cut short".into(),
         },
         Record::NextId(40),
+        Record::Gone { table: Table::Flows, tier: Tier::Raw, until: Timestamp(3) },
     ]
 }
 
@@ -101,4 +102,20 @@ proptest! {
         let (_, tail) = replay(Path::new("m"), &framed).unwrap();
         prop_assert!(tail.octets as usize <= framed.len());
     }
+}
+
+#[test]
+fn what_was_removed_is_remembered_by_its_last_time_through_a_new_log() {
+    let gone = Entry { last: Some(Timestamp(70)), ..entry(5, Tier::Rollup(Grain::Minute)) };
+    let earlier = Entry { last: Some(Timestamp(60)), ..entry(6, Tier::Rollup(Grain::Minute)) };
+    let log_of = [
+        Record::Close { entry: entry(1, Tier::Raw), rollups: vec![gone, earlier] },
+        Record::Remove(vec![SegmentId(5)]),
+        Record::Remove(vec![SegmentId(6), SegmentId(1)]),
+    ];
+    let (state, _) = replay(Path::new("m"), &log(&log_of)).unwrap();
+    let tier = Tier::Rollup(Grain::Minute);
+    assert_eq!(state.gone.0, [((Table::Rollups, tier), Timestamp(70))].into());
+    let (again, _) = replay(Path::new("m"), &log(&state.records())).unwrap();
+    assert_eq!(again, state);
 }

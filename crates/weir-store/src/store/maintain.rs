@@ -59,7 +59,7 @@ impl Core {
             return Ok(());
         }
         lock(&self.manifest).append(&Record::Remove(ids.to_vec()))?;
-        lock(&self.visible).remove(ids, |entry| self.entry_path(entry));
+        lock(&self.visible).give_up(ids, |entry| self.entry_path(entry));
         Ok(())
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn open(
         dir,
         files,
         writable,
-        visible: Visible::default(),
+        visible: Visible::new(state.gone.clone()),
         closing: Vec::new(),
         report: OpenReport { manifest_octets_cut: tail.octets, ..OpenReport::default() },
         records: Vec::new(),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use weir_model::Timestamp;
 
 use super::lane::OpenFile;
-use crate::manifest::Entry;
+use crate::manifest::{Entry, Gone};
 use crate::read::Snapshot;
 use crate::segment::{Segment, SegmentId};
 
@@ -29,6 +29,8 @@ pub(crate) struct Visible {
     hot: Vec<(SegmentId, Arc<OpenFile>)>,
     /// Files of removed segments that a snapshot may still read.
     leaving: Vec<(Weak<Segment>, PathBuf)>,
+    /// Up to when rows were given up.
+    gone: Gone,
 }
 
 fn order(entry: &Entry) -> (Option<Timestamp>, SegmentId) {
@@ -36,6 +38,11 @@ fn order(entry: &Entry) -> (Option<Timestamp>, SegmentId) {
 }
 
 impl Visible {
+    /// Without segments, after rows were given up.
+    pub(crate) fn new(gone: Gone) -> Visible {
+        Visible { gone, ..Visible::default() }
+    }
+
     pub(crate) fn show(&mut self, id: SegmentId, open: &Arc<OpenFile>) {
         self.hot.push((id, Arc::clone(open)));
     }
@@ -49,6 +56,13 @@ impl Visible {
     /// Takes a segment that was written to out of sight, for its closed self to take its place.
     pub(crate) fn hide_hot(&mut self, id: SegmentId) {
         self.hot.retain(|(hot, _)| *hot != id);
+    }
+
+    /// Takes closed segments out of sight whose rows are given up.
+    pub(crate) fn give_up(&mut self, ids: &[SegmentId], path: impl Fn(&Entry) -> PathBuf) {
+        let entries = self.closed.iter().map(|closed| &closed.entry);
+        entries.filter(|entry| ids.contains(&entry.id())).for_each(|entry| self.gone.add(entry));
+        self.remove(ids, path);
     }
 
     /// Takes closed segments out of sight. Their files go when no snapshot holds them.
@@ -89,6 +103,6 @@ impl Visible {
         let closed = self.closed.iter().map(|closed| Arc::clone(&closed.segment));
         let hot = self.hot.iter().map(|(_, open)| open.hot.view());
         let hot = hot.filter(|segment| segment.block_count() > 0);
-        Snapshot::new(closed.chain(hot).collect())
+        Snapshot::new(closed.chain(hot).collect()).with_gone(self.gone.0.clone())
     }
 }
