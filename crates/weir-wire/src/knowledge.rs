@@ -1,15 +1,19 @@
 //! What options records taught about one exporter's domain. The control pass changes it, the
 //! decoding pass reads a snapshot.
 
-use std::collections::HashMap;
+mod shared;
+
+use std::hash::Hash;
 use std::sync::Arc;
 
 use weir_model::Timestamp;
 
+pub(crate) use shared::Shared;
+
 use crate::plan::{FixedRows, Layout, Loc, Plan, Rows, VariableRows, index, number, text};
 
 /// Names by number.
-pub type Names<K> = HashMap<K, Arc<str>>;
+pub(crate) type Names<K> = Shared<K, Arc<str>>;
 
 /// What an entry costs, name included, as a rule.
 pub(crate) const ENTRY_OCTETS: usize = 128;
@@ -25,9 +29,9 @@ pub(crate) struct Knowledge {
     pub(crate) forced: Option<u32>,
     /// The rate of no sampler, interface or template in particular.
     pub(crate) general: Option<u32>,
-    pub(crate) samplers: HashMap<u64, u32>,
-    pub(crate) sampled_interfaces: HashMap<u32, u32>,
-    pub(crate) sampled_templates: HashMap<u16, u32>,
+    pub(crate) samplers: Shared<u64, u32>,
+    pub(crate) sampled_interfaces: Shared<u32, u32>,
+    pub(crate) sampled_templates: Shared<u16, u32>,
     pub(crate) interfaces: Names<u32>,
     pub(crate) vrfs: Names<u32>,
     pub(crate) applications: Names<Box<[u8]>>,
@@ -40,7 +44,7 @@ impl Knowledge {
     /// sampler and nothing else means that one.
     pub(crate) fn rate_of_template(&self, template: u16) -> Option<u32> {
         let only = || match self.samplers.len() {
-            1 => self.samplers.values().next().copied(),
+            1 => self.samplers.iter().next().map(|(_, rate)| *rate),
             _ => None,
         };
         let of_template = self.sampled_templates.get(&template).copied();
@@ -204,7 +208,7 @@ impl Lesson {
             (None, _, Some(id)) => known.sampled_templates.get(&id).copied(),
             _ => known.general,
         };
-        fn new_name<K: std::hash::Hash + Eq>(
+        fn new_name<K: Hash + Eq>(
             key: Option<&K>,
             name: &Option<Arc<str>>,
             names: &Names<K>,
@@ -226,8 +230,13 @@ impl Lesson {
     }
 
     fn apply(self, known: &mut Knowledge, room: bool) {
-        fn put<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, value: V, room: bool) {
-            if room || map.contains_key(&key) {
+        fn put<K: Hash + Eq + Clone, V: Clone>(
+            map: &mut Shared<K, V>,
+            key: K,
+            value: V,
+            room: bool,
+        ) {
+            if room || map.get(&key).is_some() {
                 map.insert(key, value);
             }
         }

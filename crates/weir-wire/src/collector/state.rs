@@ -6,6 +6,7 @@
 //! Kinds 2 to 9 are one fact each: a key, then a value. A template is read back by the parser of
 //! the wire, so a state file can do no more than a datagram.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -15,7 +16,7 @@ use super::DomainKey;
 use super::domain::{Domain, Session};
 use super::templates::Known;
 use crate::error::LoadError;
-use crate::knowledge::Knowledge;
+use crate::knowledge::{Knowledge, Shared};
 use crate::limits::Limits;
 use crate::protocol::Protocol;
 use crate::template::{Definition, Template, read};
@@ -82,7 +83,7 @@ fn save_knowledge(known: &Knowledge, put: &mut impl FnMut(u8, &[&[u8]])) {
 }
 
 /// The same state gives the same octets.
-fn sorted<K: Ord, V>(map: &std::collections::HashMap<K, V>) -> Vec<(&K, &V)> {
+fn sorted<K: Ord + Hash, V>(map: &Shared<K, V>) -> Vec<(&K, &V)> {
     let mut entries: Vec<_> = map.iter().collect();
     entries.sort_unstable_by_key(|(key, _)| *key);
     entries
@@ -209,28 +210,28 @@ fn read_fact(kind: u8, value: &[u8]) -> Option<Addition> {
         }
         SAMPLER => {
             let (id, rate) = (u64::from_be_bytes(*value.first_chunk()?), word(8)?);
-            Box::new(move |known| known.samplers.extend([(id, rate)]))
+            Box::new(move |known| known.samplers.insert(id, rate))
         }
         SAMPLED_INTERFACE => {
             let (index, rate) = (word(0)?, word(4)?);
-            Box::new(move |known| known.sampled_interfaces.extend([(index, rate)]))
+            Box::new(move |known| known.sampled_interfaces.insert(index, rate))
         }
         SAMPLED_TEMPLATE => {
             let (id, rate) = (u16::from_be_bytes(*value.first_chunk()?), word(2)?);
-            Box::new(move |known| known.sampled_templates.extend([(id, rate)]))
+            Box::new(move |known| known.sampled_templates.insert(id, rate))
         }
         INTERFACE => {
             let (index, name) = (word(0)?, text(4)?);
-            Box::new(move |known| known.interfaces.extend([(index, name)]))
+            Box::new(move |known| known.interfaces.insert(index, name))
         }
         VRF => {
             let (id, name) = (word(0)?, text(4)?);
-            Box::new(move |known| known.vrfs.extend([(id, name)]))
+            Box::new(move |known| known.vrfs.insert(id, name))
         }
         APPLICATION => {
             let length = usize::from(*value.first()?);
             let (id, name) = (value.get(1..1 + length)?.into(), text(1 + length)?);
-            Box::new(move |known| known.applications.extend([(id, name)]))
+            Box::new(move |known| known.applications.insert(id, name))
         }
         _ => return None,
     })
