@@ -66,6 +66,7 @@ impl<W: Write + Send> RecordWriter for Writer<W> {
 enum Value {
     Number(u64),
     Octets(Option<Addr>),
+    Addresses(Vec<Addr>),
     List(Vec<u32>),
     Mac(u64),
     EtherType(u64),
@@ -76,7 +77,7 @@ enum Value {
 
 /// Every field in the order of its number.
 fn fields(m: &FlowMessage) -> Vec<(u32, &'static str, Value)> {
-    use Value::{EtherType, List, Network, Number, Octets, Proto};
+    use Value::{Addresses, EtherType, List, Network, Number, Octets, Proto};
     let ns = |time: i64| Number(u64::try_from(time).unwrap_or(0));
     vec![
         (1, "type", Value::Kind),
@@ -118,9 +119,15 @@ fn fields(m: &FlowMessage) -> Vec<(u32, &'static str, Value)> {
         (71, "observation_point_id", Number(m.observation_point_id)),
         (80, "mpls_ttl", List(m.mpls_ttl.clone())),
         (81, "mpls_label", List(m.mpls_label.clone())),
+        (82, "mpls_ip", Addresses(m.mpls_ip.into_iter().collect())),
         (100, "bgp_next_hop", Octets(m.bgp_next_hop)),
         (101, "bgp_communities", List(m.bgp_communities.clone())),
         (102, "as_path", List(m.as_path.clone())),
+        // How the packet was layered is not kept: what readers find is a packet that tells nothing.
+        (103, "layer_stack", List(Vec::new())),
+        (104, "layer_size", List(Vec::new())),
+        (105, "ipv6_routing_header_addresses", Addresses(Vec::new())),
+        (106, "ipv6_routing_header_seg_left", Number(0)),
         (110, "time_received_ns", ns(m.time_received_ns)),
         (111, "time_flow_start_ns", ns(m.time_flow_start_ns)),
         (112, "time_flow_end_ns", ns(m.time_flow_end_ns)),
@@ -137,6 +144,9 @@ fn protobuf(m: &FlowMessage) -> Message {
             }
             Value::Network(_, v) => p.uint(number, v),
             Value::Octets(addr) => p.octets(number, &addr_octets(addr)),
+            Value::Addresses(addrs) => {
+                addrs.iter().for_each(|addr| p.octets(number, &addr_octets(Some(*addr))));
+            }
             Value::List(list) => p.packed(number, &list),
         }
     }
@@ -157,6 +167,10 @@ fn json(m: &FlowMessage, line: &mut String) {
             Value::Proto(v) => write!(line, "{comma}\"{name}\":\"{}\"", protocol(v)),
             Value::Network(addr, v) => {
                 write!(line, "{comma}\"{name}\":\"{}\"", network(addr, v))
+            }
+            Value::Addresses(addrs) => {
+                let quoted: Vec<String> = addrs.iter().map(|addr| format!("\"{addr}\"")).collect();
+                write!(line, "{comma}\"{name}\":[{}]", quoted.join(","))
             }
             Value::List(list) => write!(line, "{comma}\"{name}\":{}", list_text(&list)),
         };
@@ -213,6 +227,7 @@ mod tests {
         batch.set(flows::OCTETS, 0, 1u64 << 40);
         batch.set(flows::FLOW_START, 0, 1_700_000_000_000_000_001i64);
         batch.set_octets(flows::AS_PATH, 0, &[0, 0, 0, 7, 0, 0, 0, 9]);
+        batch.set(flows::MPLS_TOP_ADDR, 0, "10.9.9.9".parse::<Addr>().unwrap());
         batch
     }
 
@@ -235,6 +250,8 @@ mod tests {
         assert_eq!(value["bytes"], 1u64 << 40);
         assert_eq!(value["time_flow_start_ns"], 1_700_000_000_000_000_001u64);
         assert_eq!(value["as_path"], serde_json::json!([7, 9]));
+        assert_eq!(value["mpls_ip"], serde_json::json!(["10.9.9.9"]));
+        assert_eq!(value["layer_stack"], serde_json::json!([]));
     }
 
     #[test]
@@ -244,6 +261,7 @@ mod tests {
         let has = |part: &[u8]| out.windows(part.len()).any(|w| w == part);
         assert!(has(&[0x08, 4, 6 << 3 | 2, 4, 10, 1, 2, 3]), "type, then src_addr");
         assert!(has(&[0xb2, 0x06, 2, 7, 9]), "as_path is field 102, packed");
+        assert!(has(&[0x92, 0x05, 4, 10, 9, 9, 9]), "mpls_ip is field 82");
         assert!(!has(&[0xa8, 1]), "no src_port");
     }
 }
