@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use weir_model::{ColumnType, FlowBatch, Scalar, Timestamp, json};
 
-use crate::{Decoder, Limits, Output, Received, SessionId, Tally, Transport, packet};
+use crate::{Decoder, Limits, Output, Received, SessionId, Tally, Transport, packet, sflow5};
 
 /// A time of receipt in the era of the captures.
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
@@ -38,7 +38,9 @@ pub fn check_datagram(octets: &[u8]) {
 
 /// One sFlow v5 datagram, whose version is put before `octets`.
 pub fn check_sflow(octets: &[u8]) {
-    check_datagram(&[&[0, 0, 0, 5], octets].concat());
+    let datagram = [&[0, 0, 0, 5], octets].concat();
+    sflow5::check(&datagram);
+    check_datagram(&datagram);
 }
 
 /// Several messages of one session: `input` is cut by lengths of two octets each, so templates of
@@ -68,6 +70,7 @@ pub fn session_input(messages: &[&[u8]]) -> Vec<u8> {
 
 /// A sampled frame, dissected as every kind of header.
 pub fn check_packet(octets: &[u8]) {
+    packet::check(octets);
     let mut batch = FlowBatch::new(weir_model::Table::Flows);
     for number in 0..=20 {
         let dissected = packet::dissect(packet::Link(number), octets);

@@ -260,9 +260,8 @@ fn after(octets: &[u8], n: usize) -> &[u8] {
 }
 
 /// Asserts that dissection of any octets, under any link type, stays within its bounds and that
-/// a shorter header never tells what a longer one contradicts in its Ethernet addresses. For
-/// fuzzing and for tests on damaged captures.
-pub fn check_packet(octets: &[u8]) {
+/// what it tells fits its columns. Part of [`crate::check::check_packet`].
+pub(crate) fn check(octets: &[u8]) {
     for link in 0..20 {
         let seen = dissect(Link(link), octets);
         assert!(seen.mpls.entries().len() <= LABELS_MAX);

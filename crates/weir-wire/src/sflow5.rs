@@ -195,8 +195,8 @@ fn stamp_counters(
 
 /// Decodes `octets` and asserts what must hold whatever they are: books balance, rows and
 /// interned octets stay within what the datagram's own size allows, and a second pass says the
-/// same. For fuzzing and for tests on damaged captures.
-pub fn check_sflow(octets: &[u8]) {
+/// same. Part of [`crate::check::check_sflow`].
+pub(crate) fn check(octets: &[u8]) {
     use std::net::{Ipv4Addr, SocketAddr};
     let source = SocketAddr::from((Ipv4Addr::LOCALHOST, 6343));
     let received = Received::udp(weir_model::Timestamp(0), source);

@@ -319,7 +319,7 @@ fn columns_are_those_of_the_headers() {
 proptest! {
     #[test]
     fn any_octets_are_contained(octets in prop::collection::vec(any::<u8>(), 0..200)) {
-        check_packet(&octets);
+        check(&octets);
     }
 
     #[test]
@@ -327,6 +327,6 @@ proptest! {
         let vxlan = [vec![8, 0, 0, 0, 0, 0x12, 0x34, 0], inner_frame()].concat();
         let mut frame = over_udp(4789, &vxlan);
         *at.get_mut(&mut frame) = octet;
-        check_packet(&frame[..cut.index(frame.len())]);
+        check(&frame[..cut.index(frame.len())]);
     }
 }

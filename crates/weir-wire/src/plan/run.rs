@@ -150,25 +150,7 @@ fn run<R: Rows>(step: &Step, rows: &R, base: &Base, start: usize, batch: &mut Fl
             );
         }
         Op::Time(form) => times(form, step, rows, base, start, batch),
-        Op::V4 if step.null_if.is_none() => {
-            let values = rows.arrays(loc).map(|octets| Addr::v4(u32::from_be_bytes(octets)));
-            batch.extend(column, start, values);
-        }
-        Op::V6 if step.null_if.is_none() => {
-            batch.extend(column, start, rows.arrays(loc).map(Addr::v6));
-        }
-        Op::V4 | Op::V6 | Op::AddrText => {
-            let keep = step.null_if.is_none();
-            let told = |addr: &Addr| keep || !addr.is_unspecified();
-            each(
-                rows,
-                loc,
-                |field| address(step.op, field).filter(told),
-                |row, value| {
-                    batch.set(column, start + row, value);
-                },
-            );
-        }
+        Op::V4 | Op::V6 | Op::AddrText => addresses(step, rows, start, batch),
         Op::Mac => {
             let values = rows.arrays::<6>(loc);
             let wide = |[a, b, c, d, e, f]: [u8; 6]| u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
@@ -208,6 +190,25 @@ fn run<R: Rows>(step: &Step, rows: &R, base: &Base, start: usize, batch: &mut Fl
                 plain => plain,
             };
             batch.extend(column, start, rows.arrays(loc).map(id));
+        }
+    }
+}
+
+fn addresses<R: Rows>(step: &Step, rows: &R, start: usize, batch: &mut FlowBatch) {
+    let (column, loc) = (step.column, step.loc);
+    match step.op {
+        Op::V4 if step.null_if.is_none() => {
+            let values = rows.arrays(loc).map(|octets| Addr::v4(u32::from_be_bytes(octets)));
+            batch.extend(column, start, values);
+        }
+        Op::V6 if step.null_if.is_none() => {
+            batch.extend(column, start, rows.arrays(loc).map(Addr::v6));
+        }
+        op => {
+            let keep = step.null_if.is_none();
+            let told = |addr: &Addr| keep || !addr.is_unspecified();
+            let convert = |field: &[u8]| address(op, field).filter(told);
+            each(rows, loc, convert, |row, value| batch.set(column, start + row, value));
         }
     }
 }

@@ -15,7 +15,7 @@ fn received() -> Received {
 fn decode_all<'a>(datagrams: impl IntoIterator<Item = &'a [u8]>) -> (Output, Tally) {
     let (mut out, mut tally) = (Output::new(), Tally::default());
     for datagram in datagrams {
-        check_sflow(datagram);
+        check(datagram);
         decode(datagram, &received(), &mut out, &mut tally);
     }
     out.seal();

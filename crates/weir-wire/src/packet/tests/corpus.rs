@@ -67,7 +67,7 @@ fn akvorado_frames_are_opened_to_the_inner_flow() {
         assert_eq!(*link, 1, "{name}");
         assert_eq!(line(&dissect(Link::ETHERNET, octets)), expected, "{name}");
         for cut in 0..octets.len() {
-            check_packet(&octets[..cut]);
+            check(&octets[..cut]);
         }
     }
 }

@@ -418,7 +418,7 @@ fn damaged_captures_are_contained() {
             for _ in 0..300 {
                 let mut damaged = datagram.clone();
                 (0..=dice.below(4)).for_each(|_| dice.damage(&mut damaged));
-                check_sflow(&damaged);
+                check(&damaged);
             }
         }
     }
