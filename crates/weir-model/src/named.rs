@@ -1,7 +1,9 @@
 //! Names of enumerated values and flags: what `proto = tcp` and `tcp_flags has syn` mean.
 
+mod drop_reasons;
 mod protocols;
 
+pub use drop_reasons::DROP_REASONS;
 pub use protocols::PROTOCOLS;
 
 /// Names of a column's values.
@@ -186,39 +188,8 @@ pub static POLICY_TYPE: Named = Named::Enum(&[
 pub static POLICY_ACTION: Named =
     Named::Enum(&[(0, "no_action"), (1, "allow"), (2, "drop"), (3, "reject")]);
 
-/// Reasons of discarded packets (sFlow Dropped Packet Notification Structures; 0–15 are the ICMP
-/// unreachable codes).
-pub static DROP_REASON: Named = Named::Enum(&[
-    (0, "net_unreachable"),
-    (1, "host_unreachable"),
-    (2, "protocol_unreachable"),
-    (3, "port_unreachable"),
-    (4, "frag_needed"),
-    (5, "src_route_failed"),
-    (6, "dst_net_unknown"),
-    (7, "dst_host_unknown"),
-    (8, "src_host_isolated"),
-    (9, "dst_net_prohibited"),
-    (10, "dst_host_prohibited"),
-    (11, "dst_net_tos_unreachable"),
-    (12, "dst_host_tos_unreachable"),
-    (13, "comm_admin_prohibited"),
-    (14, "host_precedence_violation"),
-    (15, "precedence_cutoff"),
-    (256, "unknown"),
-    (257, "ttl_exceeded"),
-    (258, "acl"),
-    (259, "no_buffer_space"),
-    (260, "red"),
-    (261, "traffic_shaping"),
-    (262, "pkt_too_big"),
-    (336, "icmp_parsing"),
-    (341, "tcp_zerowindow"),
-    (365, "tc_ingress"),
-    (366, "tc_egress"),
-    (367, "xdp"),
-    (371, "socket_filter"),
-]);
+/// Reasons of discarded packets.
+pub static DROP_REASON: Named = Named::Enum(DROP_REASONS);
 
 /// Class of an sFlow data source.
 pub static SOURCE_CLASS: Named =
@@ -236,5 +207,10 @@ mod tests {
         assert_eq!(TCP_FLAGS.text(0x12), "syn|ack");
         assert_eq!(TCP_FLAGS.value("syn"), Some(2));
         assert_eq!(DIRECTION.text(9), "");
+        assert_eq!(DROP_REASON.text(303), "split_horizon");
+        assert_eq!(
+            (DROP_REASON.value("tc_egress"), DROP_REASON.text(366)),
+            (Some(36), "tc_egress".into())
+        );
     }
 }
