@@ -18,6 +18,10 @@ use crate::tally::{DropReason, Tally};
 use crate::template::Template;
 use crate::work::{DataSet, DataSets, Job, Released, Work};
 
+/// First and last message of an exporter that only saved state knows: the first to be forgotten,
+/// should room be needed.
+pub(crate) const NEVER: Timestamp = Timestamp(0);
+
 /// What a parked Set costs beside its octets.
 const PARKED_OVERHEAD: usize = 192;
 
@@ -98,18 +102,28 @@ impl Domain {
     pub(crate) fn session(&mut self, received: &Received, sessions_max: usize) -> usize {
         let key = key(received);
         self.last_seen = received.at;
+        if self.first_seen == NEVER {
+            self.first_seen = received.at;
+        }
         let found = self.sessions.iter().position(|session| (session.port, session.id) == key);
         let at = found.unwrap_or_else(|| {
             if self.sessions.len() >= sessions_max.max(1) {
-                let oldest = self.sessions.iter().enumerate().min_by_key(|(_, s)| s.last_seen);
-                let oldest = oldest.map_or(0, |(at, _)| at);
-                self.close(oldest);
+                self.close_oldest();
             }
             self.sessions.push(Session { port: key.0, id: key.1, ..Session::default() });
             self.sessions.len() - 1
         });
         self.sessions[at].last_seen = received.at;
         at
+    }
+
+    /// Source ports go before connections, whose templates come only once and which datagrams in
+    /// the exporter's name must not push out.
+    #[cold]
+    fn close_oldest(&mut self) {
+        let age = |(_, session): &(usize, &Session)| (session.id != 0, session.last_seen);
+        let oldest = self.sessions.iter().enumerate().min_by_key(age).map(|(at, _)| at);
+        self.close(oldest.unwrap_or(0));
     }
 
     /// Closes the session at `at`; its sequence account is kept.

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use weir_model::{Addr, Timestamp};
 
 use super::DomainKey;
-use super::domain::{Domain, Session};
+use super::domain::{Domain, NEVER, Session};
 use super::templates::Known;
 use crate::error::LoadError;
 use crate::knowledge::{Knowledge, Shared};
@@ -128,10 +128,8 @@ pub(super) fn load(
     for (key, fact) in facts.into_iter().filter(|(key, _)| keep(key.addr)) {
         if domains.contains_key(&key) || domains.len() < limits.exporters {
             let settings = limits.settings_of(key.addr);
-            // Long silent: the first to be forgotten, should room be needed.
-            let domain = domains
-                .entry(key)
-                .or_insert_with(|| Domain::new(key.protocol, Timestamp(0), settings));
+            let domain =
+                domains.entry(key).or_insert_with(|| Domain::new(key.protocol, NEVER, settings));
             apply(domain, fact, limits);
         }
     }

@@ -206,7 +206,8 @@ fn state_survives_a_restart() {
     after.decoder.collector_mut().load(&saved, |_| true).unwrap();
     assert_eq!(after.decoder.collector().save(), saved);
     let data = Ipfix::new(1_700_000_000, 9, 5).data(256, &RECORD).data(257, &[7, 0, 0, 0, 9]);
-    assert_eq!(after.feed(&data.build(), &here()).unwrap().flows, 2);
+    assert_eq!(after.feed(&data.build(), &from("192.0.2.1:2055", 60)).unwrap().flows, 2);
+    assert_eq!((after.status().first_seen, after.status().last_seen), (at(60), at(60)));
     let flows = &after.out.flows;
     assert_eq!(number(flows, flows::SAMPLING_RATE, 1), Some(1_000));
     assert_eq!(flows.get_octets(flows::IN_IF_NAME, 1), Some(&b"eth0"[..]));

@@ -166,3 +166,15 @@ fn all_exporters_together_have_one_bound_on_templates_and_names() {
     bench.expire(at(200_000));
     assert_eq!(bench.feed(&message(9, 256), &here()).unwrap().templates, 1);
 }
+
+#[test]
+fn datagrams_of_many_ports_push_out_no_connection() {
+    let mut bench = Bench::new(Limits { sessions: 2, ..Limits::default() });
+    let template = Ipfix::new(1_700_000_000, 0, 1).template(&two_fields(256)).build();
+    let connection = Received { transport: Transport::Tcp, session: SessionId(7), ..here() };
+    bench.feed(&template, &connection).unwrap();
+    for (second, port) in (1_000..1_010).enumerate() {
+        bench.feed(&data(1, 300, 6), &from(&format!("192.0.2.1:{port}"), second as i64)).unwrap();
+    }
+    assert_eq!(bench.feed(&data(1, 256, 6), &connection).unwrap().flows, 1);
+}
