@@ -62,8 +62,6 @@ impl Loc {
 pub(crate) enum Op {
     /// Unsigned number, reduced or not.
     Number,
-    /// 1 is true, 2 is false (RFC 7011 §6.1.5).
-    Boolean,
     /// A time in the given form.
     Time(time::Form),
     V4,

@@ -291,7 +291,6 @@ fn operation(key: ElementKey, loc: Loc, def: &ColumnDef) -> Option<Op> {
         _ => {}
     }
     match def.ty {
-        ColumnType::U8 if ty == Some(ElementType::Boolean) => (width == 1).then_some(Op::Boolean),
         ColumnType::U8 | ColumnType::U16 | ColumnType::U32 | ColumnType::U64 => {
             let number = ty.is_none_or(|ty| ty.is_unsigned() || ty == ElementType::OctetArray);
             let fits = variable && ty == Some(ElementType::OctetArray) || (1..=8).contains(&width);

@@ -1,6 +1,5 @@
 //! Runs a plan over the records of a Set: one tight loop a column.
 
-use weir_model::column::NullIf;
 use weir_model::columns::{flows, options};
 use weir_model::values::Native;
 use weir_model::{Addr, FlowBatch, elements};
@@ -158,9 +157,6 @@ fn run<R: Rows>(step: &Step, rows: &R, base: &Base, start: usize, batch: &mut Fl
         }
         Op::Text => special::texts(step, rows, start, batch),
         Op::Octets => special::octets(step, rows, start, batch),
-        Op::Boolean => {
-            batch.extend(column, start, rows.arrays(loc).map(|[value]| u8::from(value == 1)));
-        }
         Op::IcmpType => batch.extend(column, start, rows.arrays(loc).map(|[kind, _]| kind)),
         Op::IcmpCode => batch.extend(column, start, rows.arrays(loc).map(|[_, code]| code)),
         Op::TunnelKind => {
@@ -321,7 +317,7 @@ fn times<R: Rows>(
     let absolute = |value: u64| nanos(form, value, base).unwrap_or_default();
     let relative_to_nothing = form == Form::Uptime && base.uptime.is_none() && base.boot.is_none();
     match loc.width() {
-        _ if relative_to_nothing || step.null_if == Some(NullIf::Zero) => {}
+        _ if relative_to_nothing => {}
         4 => {
             let values = rows.arrays(loc).map(|octets| absolute(u32::from_be_bytes(octets).into()));
             batch.extend(id, start, values);

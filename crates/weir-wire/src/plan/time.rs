@@ -59,14 +59,19 @@ fn ntp(value: u64, units: u64, nanos_per_unit: i64) -> i64 {
     scale(seconds - NTP_TO_UNIX, 1_000_000_000) + scale(fraction, nanos_per_unit)
 }
 
+/// How far past the header's an uptime may be: some exporters write the header first. Past it, the
+/// flow began before the uptime wrapped.
+const UPTIME_AHEAD_MS: u32 = 3_600_000;
+
 /// The 32-bit uptime wraps every 49.7 days: the difference to the header's is taken modulo that,
 /// a little in the future allowed.
 #[inline]
 fn uptime(value: u32, base: &Base) -> Option<i64> {
     match (base.uptime, base.boot) {
         (Some(now), _) => {
-            let ago = now.wrapping_sub(value) as i32;
-            Some(base.export.saturating_sub(i64::from(ago) * 1_000_000))
+            let (ago, ahead) = (now.wrapping_sub(value), value.wrapping_sub(now));
+            let ago = if ahead <= UPTIME_AHEAD_MS { -i64::from(ahead) } else { i64::from(ago) };
+            Some(base.export.saturating_sub(ago * 1_000_000))
         }
         (None, Some(boot)) => Some(boot.saturating_add(i64::from(value) * 1_000_000)),
         (None, None) => None,
@@ -102,6 +107,12 @@ mod tests {
         assert_eq!(nanos(Form::Uptime, 4_000, &BASE), Some(export - 1_000_000_000));
         let before_wrap = u64::from(u32::MAX - 999);
         assert_eq!(nanos(Form::Uptime, before_wrap, &BASE), Some(export - 6_000_000_000));
+        let month = 30 * 86_400_000;
+        let up_for_long = Base { uptime: Some(month + 1_000), ..BASE };
+        let (old, new) = (1_000, u64::from(month) + 2_000);
+        let month_ago = export - i64::from(month) * 1_000_000;
+        assert_eq!(nanos(Form::Uptime, old, &up_for_long), Some(month_ago));
+        assert_eq!(nanos(Form::Uptime, new, &up_for_long), Some(export + 1_000_000_000));
         let boot_only = Base { uptime: None, boot: Some(7), ..BASE };
         assert_eq!(nanos(Form::Uptime, 1, &boot_only), Some(1_000_007));
         assert_eq!(nanos(Form::Uptime, 1, &Base { boot: None, ..boot_only }), None);
