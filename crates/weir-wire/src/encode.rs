@@ -97,7 +97,7 @@ impl TemplateEncoder {
         match batch.table() {
             Table::Flows => {
                 let (dialect, boot) = (self.packer.dialect(), self.packer.boot());
-                let writer = RowWriter::new(batch, dialect, self.packer.policy(), boot);
+                let writer = RowWriter::new(batch, dialect, self.packer.policy(), boot, now);
                 for row in 0..batch.rows() {
                     writer.write(batch, row, &mut draft);
                     self.packer.push(&draft.layout, &draft.octets, emit);

@@ -152,6 +152,8 @@ pub(super) struct RowWriter {
     dialect: Dialect,
     /// When the uptime in the message's header was 0.
     boot: Timestamp,
+    /// Export time: a decoder takes uptimes past it for those of 49 days ago.
+    now: Timestamp,
     mediate: bool,
     carriers: Vec<Carrier>,
 }
@@ -163,12 +165,14 @@ impl RowWriter {
         dialect: Dialect,
         policy: &EncoderPolicy,
         boot: Timestamp,
+        now: Timestamp,
     ) -> RowWriter {
         let present = batch.columns().filter(|(_, column)| **column != Column::Absent);
         let defs = present.filter_map(|(id, _)| batch.table().def(id));
         RowWriter {
             dialect,
             boot,
+            now,
             mediate: policy.mediate && dialect == Dialect::Ipfix,
             carriers: defs.filter_map(|def| carrier(def, dialect)).collect(),
         }
@@ -216,8 +220,8 @@ impl RowWriter {
             (Form::Uptime(otherwise), Scalar::I64(nanos)) => {
                 let uptime = nanos.saturating_sub(self.boot.0).div_euclid(MILLI);
                 match u32::try_from(uptime) {
-                    Ok(uptime) => draft.number(key, 4, uptime.into()),
-                    Err(_) => draft.millis(otherwise, nanos),
+                    Ok(uptime) if nanos <= self.now.0 => draft.number(key, 4, uptime.into()),
+                    _ => draft.millis(otherwise, nanos),
                 }
             }
             (Form::Address(v6), Scalar::Addr(addr)) => draft.address(key, v6, addr),

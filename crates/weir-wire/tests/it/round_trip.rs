@@ -219,6 +219,22 @@ proptest! {
     }
 }
 
+/// The uptime has 32 bits: what it cannot tell goes as a time of day.
+#[test]
+fn netflow9_keeps_times_of_long_ago_and_of_later() {
+    let days = |n: u64| Duration::from_secs(n * 86_400);
+    let mut sent = FlowBatch::new(Table::Flows);
+    sent.append_rows(1);
+    sent.set(flows::FLOW_START, 0, NOW.minus(days(40)).0);
+    sent.set(flows::FLOW_END, 0, NOW.plus(days(1)).0);
+    sent.seal();
+    let mut messages = Vec::new();
+    let policy = EncoderPolicy { boot: NOW.minus(days(45)), ..policy() };
+    let mut encoder = netflow9::encode::Encoder::new(policy);
+    encoder.encode(&sent, NOW, &mut |octets| messages.push(octets.to_vec()));
+    assert_same(&sent, &receive(&messages).flows);
+}
+
 /// Rows with all that v5 and v7 have, and the sampling that v5's header has.
 fn fixed_batch(seeds: &[u64], sampled: bool) -> FlowBatch {
     let mut batch = FlowBatch::new(Table::Flows);
