@@ -55,7 +55,7 @@ Examples:
   weir decode exports.pcap --format parquet --out flows.parquet
 
 Exit code: 0 when the input was read to its end, whatever was malformed in it (it is counted);
-2 when it could not be read.";
+2 when it could not be read, or not to its end (what came before is written).";
 
 /// The code for an input that could not be read.
 const UNREADABLE: u8 = 2;
@@ -76,17 +76,13 @@ impl Args {
                 }
             },
         };
-        match self.summary {
-            Form::Text => say(&summary.text()),
-            Form::Json => say(&format!("{}\n", summary.json())),
-            Form::None => {}
+        match (self.summary, &summary.damage) {
+            (Form::Text, _) => say(&summary.text()),
+            (Form::Json, _) => say(&format!("{}\n", summary.json())),
+            (Form::None, Some(damage)) => say(&format!("error: {}: {damage}\n", self.source)),
+            (Form::None, None) => {}
         }
-        let damaged = summary.damage.as_ref().filter(|_| summary.messages() == 0);
-        if let Some(damage) = damaged {
-            say(&format!("error: {}: {damage}\n", self.source));
-            return Ok(ExitCode::from(UNREADABLE));
-        }
-        Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::from(if summary.damage.is_some() { UNREADABLE } else { 0 }))
     }
 
     fn read(&self) -> anyhow::Result<Summary> {

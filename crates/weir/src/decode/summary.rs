@@ -57,11 +57,6 @@ impl Summary {
         self.total.drop_message(error.reason(), octets);
     }
 
-    /// Messages that were read.
-    pub fn messages(&self) -> u64 {
-        self.total.messages
-    }
-
     /// Losses by reason: messages, Sets and records together.
     fn losses(&self) -> BTreeMap<&'static str, u64> {
         let mut losses = self.listener.clone();

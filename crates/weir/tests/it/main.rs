@@ -3,5 +3,6 @@
 
 mod access;
 mod commands;
+mod decode;
 mod end_to_end;
 mod weir;
