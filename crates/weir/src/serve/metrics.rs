@@ -1,6 +1,6 @@
 //! The store's health as metrics. Ingest registers its own.
 
-use weir_store::Store;
+use weir_store::{Store, StoreHealth};
 use weir_telemetry::{Exposition, Registry};
 
 /// Adds the store's metrics to every scrape.
@@ -29,7 +29,16 @@ fn expose(store: &Store, out: &mut Exposition) {
     for (reason, rows) in &health.rows_refused {
         out.counter("weir_store_rows_refused_total", "rows refused", &[("reason", reason)], *rows);
     }
-    let gauges = [
+    for (name, help, value) in gauges(&health) {
+        out.gauge(name, help, &[], value);
+    }
+    if let Some(days) = health.days_until_full {
+        out.gauge("weir_store_forecast_days_until_full", "days until the disk is full", &[], days);
+    }
+}
+
+fn gauges(health: &StoreHealth) -> [(&'static str, &'static str, f64); 12] {
+    [
         ("weir_store_octets", "octets on disk in all", health.octets as f64),
         (
             "weir_store_commit_lag_seconds",
@@ -74,11 +83,5 @@ fn expose(store: &Store, out: &mut Exposition) {
             "octets a day takes at this rate",
             health.octets_per_day,
         ),
-    ];
-    for (name, help, value) in gauges {
-        out.gauge(name, help, &[], value);
-    }
-    if let Some(days) = health.days_until_full {
-        out.gauge("weir_store_forecast_days_until_full", "days until the disk is full", &[], days);
-    }
+    ]
 }
