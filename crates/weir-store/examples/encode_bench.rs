@@ -2,7 +2,7 @@
 //! 20,000 endpoints, popularity Zipf 1.1, 30 % of records continue a recent connection, 8
 //! exporters, 100,000 records a second.
 //!
-//! `cargo run --release -p weir-store --example encode_bench [millions of rows]`. CPU time of the
+//! `cargo run --release -p weir-store --example encode_bench [millions of rows [phase]]`. CPU time of the
 //! one thread that works, medians of 5.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -26,18 +26,19 @@ fn main() {
     let mut traffic = Traffic::new();
     let batches: Vec<FlowBatch> = (0..blocks).map(|_| traffic.batch(ROWS)).collect();
     println!("{:.1} M rows in {blocks} blocks", (blocks * ROWS) as f64 / 1e6);
-    let file = encoded(&batches);
     if wanted("encode") {
         encode(&batches);
     }
+    let quick = only.as_deref() != Some("full");
     if wanted("light") {
         light(&batches[..blocks.min(4)]);
     }
+    let file = encoded(&batches, quick);
     let segment = Segment::open(Arc::new(file), SegmentId(1)).expect("the bench wrote it");
-    if wanted("columns") {
+    if wanted("columns") || !quick {
         by_column(&segment);
     }
-    if wanted("scan") {
+    if wanted("scan") || !quick {
         scan(&segment);
     }
     if wanted("read") {
@@ -45,9 +46,13 @@ fn main() {
     }
 }
 
-fn encoded(batches: &[FlowBatch]) -> Vec<u8> {
+fn writer(quick: bool, out: &mut Vec<u8>) -> SegmentWriter {
+    if quick { SegmentWriter::quick(head(), out) } else { SegmentWriter::new(head(), out) }
+}
+
+fn encoded(batches: &[FlowBatch], quick: bool) -> Vec<u8> {
     let mut file = Vec::new();
-    let mut writer = SegmentWriter::new(head(), &mut file);
+    let mut writer = writer(quick, &mut file);
     for batch in batches {
         writer.frame(batch, 0..batch.rows(), &mut file);
     }
@@ -56,9 +61,9 @@ fn encoded(batches: &[FlowBatch]) -> Vec<u8> {
 }
 
 /// The same with a buffer a frame, as the store does it; returns the octets there were.
-fn encoded_len(batches: &[FlowBatch], frame: &mut Vec<u8>) -> usize {
+fn encoded_len(batches: &[FlowBatch], quick: bool, frame: &mut Vec<u8>) -> usize {
     frame.clear();
-    let mut writer = SegmentWriter::new(head(), frame);
+    let mut writer = writer(quick, frame);
     let mut len = frame.len();
     for batch in batches {
         frame.clear();
@@ -72,12 +77,12 @@ fn encoded_len(batches: &[FlowBatch], frame: &mut Vec<u8>) -> usize {
 
 fn encode(batches: &[FlowBatch]) {
     let rows = (batches.len() * ROWS) as f64;
-    let (mut len, mut frame) = (0, Vec::new());
-    let seconds = median(|| len = encoded_len(batches, &mut frame)) / rows * 1e6;
-    println!(
-        "encode      {seconds:.3} CPU s per million rows, {:.2} octets a row",
-        len as f64 / rows
-    );
+    for (name, quick) in [("append", true), ("merge", false)] {
+        let (mut len, mut frame) = (0, Vec::new());
+        let seconds = median(|| len = encoded_len(batches, quick, &mut frame)) / rows * 1e6;
+        let octets = len as f64 / rows;
+        println!("{name:<11} {seconds:.3} CPU s per million rows, {octets:.2} octets a row");
+    }
 }
 
 /// What small commits write: frames of 1,000 rows.

@@ -66,10 +66,38 @@ pub(crate) trait Lane: Copy + Default + PartialEq {
     fn to_bits(self) -> u64;
     /// From a number; what does not fit is cut.
     fn from_bits(bits: u64) -> Self;
+
+    /// Lowest and highest of `values`, as numbers; 0 of none.
+    fn bounds(values: &[Self]) -> (u64, u64) {
+        let bits = |value: &Self| value.to_bits();
+        side_by_side::<Self, u64, 4>(values, bits)
+    }
+}
+
+/// Lowest and highest of some values: `N` of each side by side, for a chain of comparisons is what
+/// takes the time, and so that compilers use vectors.
+#[inline(always)]
+fn side_by_side<T: Copy, U: Ord + Copy + Default, const N: usize>(
+    values: &[T],
+    number: impl Fn(&T) -> U,
+) -> (U, U) {
+    let Some(first) = values.first().map(&number) else { return (U::default(), U::default()) };
+    let (mut mins, mut maxs) = ([first; N], [first; N]);
+    let (groups, rest) = values.as_chunks::<N>();
+    for group in groups {
+        for ((min, max), value) in mins.iter_mut().zip(&mut maxs).zip(group) {
+            let value = number(value);
+            *min = (*min).min(value);
+            *max = (*max).max(value);
+        }
+    }
+    let rest = || rest.iter().map(&number);
+    let min = mins.into_iter().chain(rest()).fold(first, Ord::min);
+    (min, maxs.into_iter().chain(rest()).fold(first, Ord::max))
 }
 
 macro_rules! unsigned_lane {
-    ($($type:ty),*) => {$(
+    ($($type:ident by $lanes:literal),*) => {$(
         impl Lane for $type {
             #[inline(always)]
             fn to_bits(self) -> u64 {
@@ -79,11 +107,15 @@ macro_rules! unsigned_lane {
             fn from_bits(bits: u64) -> Self {
                 bits as $type
             }
+            fn bounds(values: &[$type]) -> (u64, u64) {
+                let (min, max) = side_by_side::<$type, $type, $lanes>(values, |value| *value);
+                (u64::from(min), u64::from(max))
+            }
         }
     )*};
 }
 
-unsigned_lane!(u8, u16, u32, u64);
+unsigned_lane!(u8 by 32, u16 by 16, u32 by 8, u64 by 4);
 
 impl Lane for i64 {
     #[inline(always)]
@@ -117,6 +149,10 @@ impl Lane for weir_model::Code {
     #[inline(always)]
     fn from_bits(bits: u64) -> Self {
         weir_model::Code(bits as u32)
+    }
+    fn bounds(values: &[weir_model::Code]) -> (u64, u64) {
+        let (min, max) = side_by_side::<_, u32, 8>(values, |code| code.0);
+        (u64::from(min), u64::from(max))
     }
 }
 

@@ -86,6 +86,14 @@ const PHYSICALS: [Physical; 8] = [
 ];
 
 impl ColumnEntry {
+    /// The entry of a column of addresses, from that of their codes.
+    pub(crate) fn of_addrs(mut self, (min, max): (Addr, Addr), first: Code) -> ColumnEntry {
+        self.zone.min = Scalar::Addr(min);
+        self.zone.max = Scalar::Addr(max);
+        self.code = first;
+        self
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.id.0.into());
         let physical = PHYSICALS.iter().position(|known| *known == self.physical).unwrap_or(0);

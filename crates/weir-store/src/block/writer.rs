@@ -6,11 +6,11 @@ use weir_model::columns::flows;
 use weir_model::{Addr, Bitmap, Code, ColumnId, FlowBatch, Physical, Scalar, Table};
 
 use super::directory::scalar_of;
-use super::mapped::Ordinals;
+use super::mapped::{Numbering, Ordinals, Split};
 use super::source::{Dense, Source};
 use super::{ColumnEntry, Directory, Form};
 use crate::dictionary::BatchCodes;
-use crate::encoding::encode::{Profile, profile};
+use crate::encoding::encode::{Profile, profile, runs};
 use crate::encoding::validity::encode_validity;
 use crate::encoding::{Encoder, Lane};
 use crate::zone::Zone;
@@ -43,6 +43,10 @@ struct Reference {
 /// Writes blocks, with memory that is used again.
 pub(crate) struct BlockWriter {
     encoder: Encoder,
+    numbering: Numbering,
+    codes: Vec<Code>,
+    distances: Vec<i64>,
+    quick: bool,
 }
 
 /// A column while it is written.
@@ -55,7 +59,18 @@ struct Draft<'a> {
 
 impl BlockWriter {
     pub(crate) fn new() -> BlockWriter {
-        BlockWriter { encoder: Encoder::new() }
+        BlockWriter {
+            encoder: Encoder::new(),
+            numbering: Numbering::default(),
+            codes: Vec::new(),
+            distances: Vec::new(),
+            quick: false,
+        }
+    }
+
+    /// Whether to spare what takes more time than it saves octets.
+    pub(crate) fn set_quick(&mut self, quick: bool) {
+        self.quick = quick;
     }
 
     pub(crate) fn encoder(&mut self) -> &mut Encoder {
@@ -71,7 +86,7 @@ impl BlockWriter {
         frame: usize,
         out: &mut Vec<u8>,
     ) -> Directory {
-        self.encoder.set_compress(rows.len() >= LIGHT_ROWS);
+        self.encoder.set_compress(!self.quick && rows.len() >= LIGHT_ROWS);
         let mut entries = Vec::new();
         let mut references = Vec::new();
         for def in batch.table().columns().iter().filter(|def| def.stored) {
@@ -108,6 +123,8 @@ impl BlockWriter {
             entry.crc = if entry.len == 0 { 0 } else { crc32c::crc32c(&out[start..]) };
             entries.push(entry);
         }
+        let ordinals = references.into_iter().map(|reference: Reference| reference.ordinals);
+        ordinals.for_each(|ordinals| self.numbering.recycle(ordinals));
         Directory::new(entries)
     }
 
@@ -128,28 +145,14 @@ impl BlockWriter {
             Dense::I64(v) => self.lanes(draft, &v, references, out),
             Dense::F64(v) => self.lanes(draft, &v, references, out),
             Dense::Code(v) => {
-                let codes: Vec<Code> = v.iter().map(|code| dictionary.string(*code)).collect();
-                self.lanes(draft, &codes, references, out)
-            }
-            Dense::Addr(v) => {
-                let codes = addr_codes(&v, dictionary);
-                let mut entry = self.lanes(draft, &codes, references, out);
-                let first = v.first().copied().unwrap_or_default();
-                let (min, max) =
-                    v.iter().fold((first, first), |(min, max), v| (min.min(*v), max.max(*v)));
-                entry.zone.min = Scalar::Addr(min);
-                entry.zone.max = Scalar::Addr(max);
-                entry.code = codes.first().copied().unwrap_or_default();
-                if v.len() >= LIGHT_ROWS
-                    && determining(dictionary.table()).contains(&draft.id)
-                    && entry.form == Form::Values
-                    && let Some(ordinals) = Ordinals::of(&codes).filter(Ordinals::pay)
-                {
-                    let validity = draft.validity.cloned();
-                    references.push(Reference { id: draft.id, validity, ordinals });
-                }
+                let mut codes = std::mem::take(&mut self.codes);
+                codes.clear();
+                codes.extend(v.iter().map(|code| dictionary.string(*code)));
+                let entry = self.lanes(draft, &codes, references, out);
+                self.codes = codes;
                 entry
             }
+            Dense::Addr(v) => self.addrs(draft, &v, dictionary, references, out),
         }
     }
 
@@ -160,37 +163,90 @@ impl BlockWriter {
         references: &[Reference],
         out: &mut Vec<u8>,
     ) -> ColumnEntry {
-        let profile = profile(values);
-        let form = if profile.min == profile.max && draft.nulls == 0 {
-            Form::Constant
-        } else if let Some(id) = self.mapped(draft, values, profile, references, out) {
-            Form::Mapped(id)
-        } else {
-            self.encoder.wide_profiled(values, profile, out, true);
-            Form::Values
-        };
-        draft.entry(form, profile)
+        let same = |a: T, b: T| a.to_bits() == b.to_bits();
+        let runs = runs(values);
+        if runs * LONG_RUN >= values.len() {
+            for reference in determining_of(references, draft) {
+                let Some(split) = reference.ordinals.split(values, same) else { continue };
+                let found = self.mapped(draft, &split, values.len(), reference.id, out);
+                if let Some(entry) = found {
+                    return entry;
+                }
+            }
+        }
+        let (min, max) = T::bounds(values);
+        let profile = Profile { min, max, runs };
+        if profile.min == profile.max && draft.nulls == 0 {
+            return draft.entry(Form::Constant, profile);
+        }
+        self.encoder.wide_profiled(values, profile, out, true);
+        draft.entry(Form::Values, profile)
     }
 
-    /// Writes the column by one that determines it, if there is one.
+    /// Writes a column by one that determines it, if that is smaller.
     fn mapped<T: Lane>(
         &mut self,
         draft: &Draft<'_>,
-        values: &[T],
-        profile: Profile,
-        references: &[Reference],
+        split: &Split<T>,
+        values: usize,
+        by: ColumnId,
         out: &mut Vec<u8>,
-    ) -> Option<ColumnId> {
-        if profile.runs * LONG_RUN < values.len() {
-            return None;
+    ) -> Option<ColumnEntry> {
+        let profile = split.profile();
+        if profile.min == profile.max && draft.nulls == 0 {
+            return Some(draft.entry(Form::Constant, profile));
         }
-        let limit = values.len() * profile.width() / 16;
-        for reference in references.iter().filter(|r| r.validity.as_ref() == draft.validity) {
-            if reference.ordinals.encode(values, limit, &mut self.encoder, out) {
-                return Some(reference.id);
+        let limit = values * profile.width() / 16;
+        let pays = split.encode(limit, &mut self.encoder, out);
+        pays.then(|| draft.entry(Form::Mapped(by), profile))
+    }
+
+    /// Writes a column of addresses.
+    fn addrs(
+        &mut self,
+        draft: &Draft<'_>,
+        values: &[Addr],
+        dictionary: &mut BatchCodes<'_>,
+        references: &mut Vec<Reference>,
+        out: &mut Vec<u8>,
+    ) -> ColumnEntry {
+        let same = |a: Addr, b: Addr| a == b;
+        for reference in determining_of(references, draft) {
+            // Cost: an address that another determines is looked up once for each of those.
+            let Some(split) = reference.ordinals.split(values, same) else { continue };
+            let (mut heads, mut wrong) = (Vec::new(), Vec::new());
+            dictionary.addrs(&split.heads, &mut heads);
+            dictionary.addrs(&split.wrong, &mut wrong);
+            let bounds = addr_bounds(split.heads.iter().chain(&split.wrong));
+            let code = heads.first().copied().unwrap_or_default();
+            let split = split.with(heads, wrong);
+            if let Some(entry) = self.mapped(draft, &split, values.len(), reference.id, out) {
+                return entry.of_addrs(bounds, code);
             }
         }
-        None
+        let mut codes = std::mem::take(&mut self.codes);
+        dictionary.addrs(values, &mut codes);
+        let entry = self.lanes(draft, &codes, &[], out);
+        let determines = values.len() >= LIGHT_ROWS
+            && determining(dictionary.table()).contains(&draft.id)
+            && entry.form == Form::Values;
+        let end = dictionary.addr_count();
+        let ordinals = determines.then(|| self.numbering.ordinals(&codes, end)).flatten();
+        let bounds = match &ordinals {
+            Some(ordinals) => addr_bounds(ordinals.firsts().iter().map(|r| &values[*r as usize])),
+            None => addr_bounds(values.iter()),
+        };
+        let entry = entry.of_addrs(bounds, codes.first().copied().unwrap_or_default());
+        match ordinals {
+            Some(ordinals) if ordinals.pay() => {
+                let validity = draft.validity.cloned();
+                references.push(Reference { id: draft.id, validity, ordinals });
+            }
+            Some(ordinals) => self.numbering.recycle(ordinals),
+            None => {}
+        }
+        self.codes = codes;
+        entry
     }
 
     /// Writes a time as its distance to another one, if that is smaller.
@@ -210,12 +266,13 @@ impl BlockWriter {
         }
         let own = profile(values);
         let between = |(other, own): (&i64, &i64)| other.wrapping_sub(*own);
-        let distances: Vec<i64> = other.iter().zip(values.iter()).map(between).collect();
-        let distance = profile(&distances);
+        self.distances.clear();
+        self.distances.extend(other.iter().zip(values.iter()).map(between));
+        let distance = profile(&self.distances);
         if distance.width() > own.width() || own.runs * LONG_RUN < values.len() {
             return None;
         }
-        self.encoder.wide_profiled(&distances, distance, out, true);
+        self.encoder.wide_profiled(&self.distances, distance, out, true);
         Some(draft.entry(Form::Minus(id), own))
     }
 }
@@ -232,19 +289,19 @@ impl Draft<'_> {
     }
 }
 
-/// Codes of addresses. Rows of one datagram have the same exporter: what was looked up for the
-/// row before is remembered.
-fn addr_codes(addrs: &[Addr], dictionary: &mut BatchCodes<'_>) -> Vec<Code> {
-    let mut last: Option<(Addr, Code)> = None;
-    let code = |addr: &Addr| match last {
-        Some((known, code)) if known == *addr => code,
-        _ => {
-            let code = dictionary.addr(*addr);
-            last = Some((*addr, code));
-            code
-        }
-    };
-    addrs.iter().map(code).collect()
+/// Columns that may determine one whose draft this is.
+fn determining_of<'r>(
+    references: &'r [Reference],
+    draft: &Draft<'_>,
+) -> impl Iterator<Item = &'r Reference> {
+    let validity = draft.validity;
+    references.iter().filter(move |reference| reference.validity.as_ref() == validity)
+}
+
+/// Lowest and highest address.
+fn addr_bounds<'a>(mut addrs: impl Iterator<Item = &'a Addr>) -> (Addr, Addr) {
+    let first = addrs.next().copied().unwrap_or_default();
+    addrs.fold((first, first), |(min, max), addr| (min.min(*addr), max.max(*addr)))
 }
 
 fn constant(

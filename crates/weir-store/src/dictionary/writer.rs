@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use weir_model::{Addr, Code, Interner, Table};
 
 use super::Additions;
@@ -10,13 +10,21 @@ use super::Additions;
 /// No code of the segment yet.
 const UNSEEN: u32 = u32::MAX;
 
+/// Addresses whose places are looked up before the first is compared: the processor waits for
+/// memory once, not for each.
+const AHEAD: usize = 64;
+/// Places of an empty table; a power of two.
+const PLACES_MIN: usize = 1 << 10;
+
 /// The dictionary of a segment that is being written.
 ///
 /// Limit: the entries of one batch may pass any bound; the segment is then rolled before the next.
 pub(crate) struct DictionaryWriter {
     table: Table,
     addrs: Vec<Addr>,
-    addr_codes: HashTable<u32>,
+    /// Codes by hash of their address, in open addressing; [`UNSEEN`] where there is none. At
+    /// least half of the places are free.
+    places: Vec<u32>,
     hasher: DefaultHashBuilder,
     strings: Interner,
     addrs_taken: usize,
@@ -36,7 +44,7 @@ impl DictionaryWriter {
         DictionaryWriter {
             table,
             addrs: Vec::new(),
-            addr_codes: HashTable::new(),
+            places: vec![UNSEEN; PLACES_MIN],
             hasher: DefaultHashBuilder::default(),
             strings: Interner::default(),
             addrs_taken: 0,
@@ -98,17 +106,63 @@ impl DictionaryWriter {
     }
 
     #[inline]
+    fn hash(&self, addr: Addr) -> usize {
+        self.hasher.hash_one(addr.0) as usize
+    }
+
     fn addr(&mut self, addr: Addr) -> Code {
-        let hash = self.hasher.hash_one(addr.0);
-        let addrs = &self.addrs;
-        if let Some(code) = self.addr_codes.find(hash, |code| addrs[*code as usize] == addr) {
-            return Code(*code);
+        let mut at = self.hash(addr);
+        loop {
+            let place = at & (self.places.len() - 1);
+            match self.places[place] {
+                UNSEEN => return self.add(addr, place),
+                code if self.addrs[code as usize] == addr => return Code(code),
+                _ => at = place + 1,
+            }
         }
+    }
+
+    #[cold]
+    fn add(&mut self, addr: Addr, place: usize) -> Code {
         let code = self.addrs.len() as u32;
         self.addrs.push(addr);
-        let (addrs, hasher) = (&self.addrs, &self.hasher);
-        self.addr_codes.insert_unique(hash, code, |code| hasher.hash_one(addrs[*code as usize].0));
+        self.places[place] = code;
+        if self.addrs.len() * 2 > self.places.len() {
+            self.grow();
+        }
         Code(code)
+    }
+
+    fn grow(&mut self) {
+        let mask = self.places.len() * 4 - 1;
+        self.places.clear();
+        self.places.resize(mask + 1, UNSEEN);
+        for (code, addr) in self.addrs.iter().enumerate() {
+            let mut place = self.hash(*addr) & mask;
+            while self.places[place] != UNSEEN {
+                place = (place + 1) & mask;
+            }
+            self.places[place] = code as u32;
+        }
+    }
+
+    fn codes(&mut self, addrs: &[Addr], codes: &mut Vec<Code>) {
+        codes.clear();
+        codes.reserve(addrs.len());
+        let mut guesses = [UNSEEN; AHEAD];
+        for addrs in addrs.chunks(AHEAD) {
+            let mask = self.places.len() - 1;
+            for (guess, addr) in guesses.iter_mut().zip(addrs) {
+                *guess = self.places[self.hash(*addr) & mask];
+            }
+            for (guess, addr) in guesses.iter().zip(addrs) {
+                let code = match self.addrs.get(*guess as usize) {
+                    Some(known) if known == addr => Code(*guess),
+                    _ => self.addr(*addr),
+                };
+                codes.push(code);
+            }
+        }
     }
 }
 
@@ -122,6 +176,16 @@ impl BatchCodes<'_> {
     #[inline]
     pub(crate) fn addr(&mut self, addr: Addr) -> Code {
         self.dictionary.addr(addr)
+    }
+
+    /// The codes of `addrs`, in place of what `codes` held.
+    pub(crate) fn addrs(&mut self, addrs: &[Addr], codes: &mut Vec<Code>) {
+        self.dictionary.codes(addrs, codes);
+    }
+
+    /// Codes of addresses given so far.
+    pub(crate) fn addr_count(&self) -> usize {
+        self.dictionary.addrs.len()
     }
 
     /// The segment's code of the batch's string `code`.

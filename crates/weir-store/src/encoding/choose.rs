@@ -5,8 +5,8 @@ use super::distinct::Distinct;
 use super::pack::GROUP;
 use super::width_of;
 
-/// Values that a sample has at most.
-const SAMPLE: usize = 2_048;
+/// Values that a sample has at most: where compression is worth its time, and where it is not.
+const SAMPLES: [usize; 2] = [2_048, 512];
 /// Fewer values than this are not worth a table or a compressor.
 const SAMPLED_MIN: usize = 512;
 /// Octets of tables and lengths that a compressed plane costs.
@@ -36,7 +36,7 @@ pub(crate) fn choose(
     compress: bool,
     distinct: Option<&mut Distinct>,
 ) -> (Choice, bool) {
-    let step = values.len().div_ceil(SAMPLE).max(1);
+    let step = values.len().div_ceil(SAMPLES[usize::from(!compress)]).max(1);
     let (width, packed) = packed_cost(values, max, step);
     let (mut choice, mut cost) = (Choice::Packed(width), packed);
     let grouped = grouped_cost(values);

@@ -10,6 +10,8 @@ use super::{Lane, narrow_form, wide_form, width_of, zigzag};
 
 /// Fewer values than this in a run on average, and runs do not pay.
 const RUN_MIN: usize = 3;
+/// Neighbours that are compared side by side to tell how long runs are.
+const WINDOW: usize = 64;
 
 /// Writes sequences, with memory that is used again.
 pub(crate) struct Encoder {
@@ -37,25 +39,22 @@ impl Profile {
 
 /// Looks at every value.
 pub(crate) fn profile<T: Lane>(values: &[T]) -> Profile {
-    let Some(first) = values.first().map(|value| value.to_bits()) else {
-        return Profile { min: 0, max: 0, runs: 0 };
+    let (min, max) = T::bounds(values);
+    Profile { min, max, runs: runs(values) }
+}
+
+/// About how many runs of equal values there are: counted in one window of eight.
+pub(crate) fn runs<T: Lane>(values: &[T]) -> usize {
+    let changes = |values: &[T]| {
+        let after = values.get(1..).unwrap_or_default();
+        values.iter().zip(after).filter(|(a, b)| a.to_bits() != b.to_bits()).count()
     };
-    // Cost: four of each side by side, for a chain of comparisons is what takes the time.
-    let (mut mins, mut maxs) = ([first; 4], [first; 4]);
-    let (fours, rest) = values.as_chunks::<4>();
-    for four in fours {
-        for ((min, max), value) in mins.iter_mut().zip(&mut maxs).zip(four) {
-            let bits = value.to_bits();
-            *min = (*min).min(bits);
-            *max = (*max).max(bits);
-        }
+    if values.len() < 8 * WINDOW {
+        return changes(values) + usize::from(!values.is_empty());
     }
-    let rest = || rest.iter().map(|value| value.to_bits());
-    let min = mins.into_iter().chain(rest()).fold(first, u64::min);
-    let max = maxs.into_iter().chain(rest()).fold(first, u64::max);
-    let after = values.get(1..).unwrap_or_default();
-    let changes = values.iter().zip(after).map(|(a, b)| u32::from(a.to_bits() != b.to_bits()));
-    Profile { min, max, runs: 1 + changes.sum::<u32>() as usize }
+    let windows = values.windows(WINDOW + 1).step_by(8 * WINDOW);
+    let (count, sum) = windows.fold((0, 0), |(n, sum), window| (n + 1, sum + changes(window)));
+    1 + sum * (values.len() - 1) / (count * WINDOW)
 }
 
 impl Encoder {

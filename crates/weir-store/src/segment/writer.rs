@@ -60,6 +60,14 @@ impl SegmentWriter {
         }
     }
 
+    /// The same for rows that come in as fast as they can: frames take a quarter more octets, a
+    /// third less time to write and a half to read.
+    pub fn quick(head: SegmentHead, out: &mut Vec<u8>) -> SegmentWriter {
+        let mut writer = SegmentWriter::new(head, out);
+        writer.block.set_quick(true);
+        writer
+    }
+
     /// Continues a segment that was found open: as if the frames of `scan` had just been made.
     pub fn resume(scan: &Scan) -> SegmentWriter {
         let mut writer = SegmentWriter::new(scan.head, &mut Vec::new());

@@ -186,7 +186,7 @@ fn start(table: Table, scratch: &mut Vec<u8>, host: &dyn Host) -> Open {
     let place = Place { id, table, tier: Tier::Raw, hour: now.0.div_euclid(HOUR_NANOS) };
     let head = SegmentHead { id, table, tier: Tier::Raw, created_at: now };
     scratch.clear();
-    let writer = SegmentWriter::new(head, scratch);
+    let writer = SegmentWriter::quick(head, scratch);
     let header: Arc<[u8]> = Arc::from(scratch.as_slice());
     let file = Arc::<LateFile>::default();
     let hot = HotSegment::new(head, Arc::clone(&file) as _);
