@@ -212,11 +212,11 @@ impl Collector {
             pass.set(&set);
         }
         let broken = pass.observe();
-        let admitted = pass.finish();
+        let admitted = Ok(pass.finish());
         if let Some(place) = broken {
             self.observe_break(&key, session, &place);
         }
-        Ok(admitted)
+        admitted
     }
 
     /// Takes a message that does not follow its forerunner into the sequence account. Slow path:

@@ -150,14 +150,21 @@ impl Pass<'_> {
         (!self.domain.observe(self.session, place)).then_some(place)
     }
 
-    /// Closes the books of the pass.
+    /// Closes the books of the pass and takes out what it found.
+    // Cost: by reference, since a pass is some 260 octets that would be moved for each message.
     #[inline]
-    pub(super) fn finish(self) -> Admitted {
+    pub(super) fn finish(&mut self) -> Admitted {
         self.domain.records_seen += self.rows as u64;
         self.domain.tally += &self.tally;
         let knowledge = Arc::clone(&self.domain.knowledge);
-        let job = Job::Records { header: *self.header, sets: self.sets, knowledge };
-        let work = Work { protocol: self.protocol, job };
-        Admitted { work, released: self.released, tally: self.tally }
+        let sets = std::mem::take(&mut self.sets);
+        Admitted {
+            work: Work {
+                protocol: self.protocol,
+                job: Job::Records { header: *self.header, sets, knowledge },
+            },
+            released: std::mem::take(&mut self.released),
+            tally: std::mem::take(&mut self.tally),
+        }
     }
 }
