@@ -89,6 +89,11 @@ pub struct Stats {
     /// Matched rows whose sampling rate is unknown; they were counted as unsampled. Only raw
     /// rows tell.
     pub rows_rate_unknown: u64,
+    /// Blocks that are damaged and were left out; the notes name their files.
+    pub blocks_damaged: u64,
+    /// What the asker must know of the answer: that retention dropped what was asked about, that
+    /// the range was widened to what is kept, that a file is damaged. Empty when all is well.
+    pub notes: Vec<String>,
     /// Milliseconds it took.
     pub ms: f64,
 }

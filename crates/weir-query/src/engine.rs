@@ -7,6 +7,7 @@
 mod assemble;
 mod binding;
 mod block;
+mod damage;
 mod figures;
 mod keys;
 mod mask;
@@ -32,6 +33,7 @@ pub(crate) use scan::Control;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 use weir_model::{Clock, ColumnId, Timestamp};
@@ -44,6 +46,7 @@ use pool::Pool;
 use scan::{Counters, Wanted};
 use states::{Added, Buckets, Groups, States, distinct_layouts};
 use sums::{Sums, drain};
+pub(crate) use tiers::Gone;
 use tiers::{Needs, choose, label};
 use top::{Ranked, Top};
 
@@ -64,12 +67,14 @@ pub fn run(
 ) -> Result<Answer, QueryError> {
     let parts: Vec<Arc<dyn Part>> =
         snapshot.all().iter().map(|segment| segment.clone() as Arc<dyn Part>).collect();
-    run_parts(&parts, query, limits, cancel, clock)
+    let gone = |table, tier| snapshot.gone_until(table, tier);
+    run_parts(&parts, &gone, query, limits, cancel, clock)
 }
 
 /// The same over any parts.
 pub(crate) fn run_parts(
     parts: &[Arc<dyn Part>],
+    gone: &Gone<'_>,
     query: &Query,
     limits: &QueryLimits,
     cancel: &Cancel,
@@ -77,12 +82,13 @@ pub(crate) fn run_parts(
 ) -> Result<Answer, QueryError> {
     let started = clock.now();
     let plan = Plan::new(query, limits, started)?;
-    let control = Control { limits, cancel, clock, started };
+    let control = Control { started, ..Control::new(limits, cancel, clock) };
     let pool = Pool::default();
     let layout = Layout::new(&plan.keys);
     let engine = Engine {
         plan: &plan,
         parts,
+        gone,
         control: &control,
         pool: &pool,
         layout: &layout,
@@ -97,6 +103,7 @@ pub(crate) fn run_parts(
 struct Engine<'a> {
     plan: &'a Plan,
     parts: &'a [Arc<dyn Part>],
+    gone: &'a Gone<'a>,
     control: &'a Control<'a>,
     pool: &'a Pool,
     layout: &'a Layout,
@@ -111,6 +118,15 @@ struct Look {
     to: Timestamp,
     filter: Option<Expr>,
     keys: Vec<Key>,
+}
+
+/// What the walks of one look read.
+#[derive(Default)]
+struct Trace {
+    tiers: Vec<Tier>,
+    notes: Vec<String>,
+    /// Length of the range that was read, in seconds.
+    seconds: f64,
 }
 
 /// The groups that stay, and their figures if the first walk gave them.
@@ -128,14 +144,14 @@ impl<'a> Engine<'a> {
         let figures: Vec<Figure> = plan.measures.iter().map(|measure| measure.figure).collect();
         let current = self.look();
         let additive = figures.iter().all(|figure| figure.is_additive());
-        let mut tiers = Vec::new();
+        let mut trace = Trace::default();
         let mut ranking = None;
         if !plan.keys.is_empty() {
             let whole = additive && plan.bucket.is_none();
             let ranked_by = figures.get(plan.order_by).copied().unwrap_or(Figure::Count);
             let (first, by) =
                 if whole { (figures.clone(), plan.order_by) } else { (vec![ranked_by], 0) };
-            ranking = Some(self.rank(&current, &first, by, whole, &mut tiers)?);
+            ranking = Some(self.rank(&current, &first, by, whole, &mut trace)?);
         }
         let groups = ranking.as_ref().map_or(0, |ranking| ranking.groups.len());
         if groups.saturating_mul(plan.buckets()) > self.control.limits.rows {
@@ -144,25 +160,29 @@ impl<'a> Engine<'a> {
         let distinct = distinct_layouts(&figures, plan.table);
         let mut views = Vec::new();
         match ranking.as_ref().filter(|ranking| ranking.totals.is_some()) {
-            Some(ranking) => views.push(self.summed(ranking, &figures)),
+            Some(ranking) => views.push(self.summed(ranking, &figures, trace.seconds)),
             None => {
                 let counters = if ranking.is_some() { &self.later } else { &self.first };
                 let states =
-                    self.add_up(&current, &figures, &distinct, &ranking, counters, &mut tiers)?;
-                views.push(View::new(ViewKind::Current, states));
+                    self.add_up(&current, &figures, &distinct, &ranking, counters, &mut trace)?;
+                views.push(View::new(ViewKind::Current, states, trace.seconds));
             }
         }
         for (kind, look) in self.other_looks() {
-            let mut unused = Vec::new();
+            let mut other = Trace::default();
             let states =
-                self.add_up(&look, &figures, &distinct, &ranking, &self.later, &mut unused)?;
-            views.push(View::new(kind, states));
+                self.add_up(&look, &figures, &distinct, &ranking, &self.later, &mut other)?;
+            views.push(View::new(kind, states, other.seconds));
+            let of = if kind == ViewKind::Previous { "the period to compare with: " } else { "" };
+            let notes = other.notes.into_iter().map(|note| format!("{of}{note}"));
+            let new: Vec<String> = notes.filter(|note| !trace.notes.contains(note)).collect();
+            trace.notes.extend(new);
         }
         let keys: Vec<_> = match ranking {
             Some(ranking) => ranking.groups.into_iter().map(|group| group.values).collect(),
             None => Vec::new(),
         };
-        Ok(Answer { stats: self.stats(&tiers), ..assemble(plan, &keys, &views) })
+        Ok(Answer { stats: self.stats(trace), ..assemble(plan, &keys, &views) })
     }
 
     fn look(&self) -> Look {
@@ -197,38 +217,52 @@ impl<'a> Engine<'a> {
         look: &Look,
         figures: &[Figure],
         counters: &Counters,
-        tiers: &mut Vec<Tier>,
+        trace: &mut Trace,
         make: &(dyn Fn() -> S + Sync),
     ) -> Result<Vec<S>, QueryError> {
         let plan = self.plan;
-        let mut columns: Vec<ColumnId> = look.keys.iter().map(|key| key.def.id).collect();
+        let keys: Vec<ColumnId> = look.keys.iter().map(|key| key.def.id).collect();
+        let mut columns = keys.clone();
         if let Some(expr) = &look.filter {
             columns.extend(Filter::of(plan.table, expr.clone()).columns());
         }
-        let (scans, used) = choose(
+        let back = plan.from.0.saturating_sub(look.from.0);
+        let first = plan.first_bucket().saturating_sub(back);
+        let choice = choose(
             self.parts,
             &Needs {
                 table: plan.table,
                 time: plan.time,
                 from: look.from,
                 to: look.to,
-                bucket: plan.bucket,
+                buckets: plan.bucket.map(|width| (width, first)),
                 columns: &columns,
                 figures,
             },
+            self.gone,
         );
-        if tiers.is_empty() {
-            *tiers = used;
+        if trace.tiers.is_empty() {
+            trace.tiers = choice.tiers;
         }
+        for note in choice.notes {
+            if !trace.notes.contains(&note) {
+                trace.notes.push(note);
+            }
+        }
+        let span = choice.to.0.abs_diff(choice.from.0);
+        trace.seconds = Duration::from_nanos(span).as_secs_f64();
         let scaled = figures.iter().any(|figure| matches!(figure, Figure::Sum(_, true)));
         let wanted = Wanted {
             table: plan.table,
             time: plan.time,
             filter: look.filter.as_ref(),
+            keys: &keys,
+            figures,
+            bucketed: plan.bucket.is_some(),
             rates: scaled,
             shared: &|| self.pool.octets(),
         };
-        scan::run(&scans, &wanted, self.control, counters, make)
+        scan::run(&choice.scans, &wanted, self.control, counters, make)
     }
 
     /// Finds the groups that stay.
@@ -238,7 +272,7 @@ impl<'a> Engine<'a> {
         figures: &[Figure],
         by: usize,
         whole: bool,
-        tiers: &mut Vec<Tier>,
+        trace: &mut Trace,
     ) -> Result<Ranking, QueryError> {
         let limit = self.plan.limit;
         let rows_max = self.control.limits.rows;
@@ -249,7 +283,7 @@ impl<'a> Engine<'a> {
         if figures.iter().all(|figure| figure.is_additive()) {
             let hasher = DefaultHashBuilder::default();
             let make = || Sums::new(self.layout, self.pool, figures, hasher.clone());
-            let sinks = self.walk(look, figures, &self.first, tiers, &make)?;
+            let sinks = self.walk(look, figures, &self.first, trace, &make)?;
             drain(sinks, &mut |key, sums| {
                 let rank = sums.get(by).copied().unwrap_or(0);
                 let badness = if ascending { rank } else { u64::MAX - rank };
@@ -260,7 +294,7 @@ impl<'a> Engine<'a> {
         } else {
             let distinct = distinct_layouts(figures, self.plan.table);
             let buckets = Buckets { first: 0, width: None, count: 1 };
-            let states = self.states(look, figures, &distinct, &self.first, tiers, &|| {
+            let states = self.states(look, figures, &distinct, &self.first, trace, &|| {
                 (Groups::Found(HashMap::default()), buckets)
             })?;
             let Groups::Found(ids) = &states.groups else { return Err(QueryError::Cancelled) };
@@ -285,7 +319,7 @@ impl<'a> Engine<'a> {
         distinct: &'s [Option<Layout>],
         ranking: &Option<Ranking>,
         counters: &Counters,
-        tiers: &mut Vec<Tier>,
+        trace: &mut Trace,
     ) -> Result<Added<'s>, QueryError> {
         let plan = self.plan;
         let ids: HashMap<u128, u32> = match ranking {
@@ -299,7 +333,7 @@ impl<'a> Engine<'a> {
         let first = plan.first_bucket().saturating_sub(back);
         let buckets = Buckets { first, width: plan.bucket, count: plan.buckets() };
         let others = ids.len() as u32;
-        self.states(look, figures, distinct, counters, tiers, &|| {
+        self.states(look, figures, distinct, counters, trace, &|| {
             (Groups::Known { ids: ids.clone(), others }, buckets)
         })
     }
@@ -310,7 +344,7 @@ impl<'a> Engine<'a> {
         figures: &'s [Figure],
         distinct: &'s [Option<Layout>],
         counters: &Counters,
-        tiers: &mut Vec<Tier>,
+        trace: &mut Trace,
         groups: &(dyn Fn() -> (Groups, Buckets) + Sync),
     ) -> Result<Added<'s>, QueryError> {
         let layout = Layout::new(&look.keys);
@@ -318,7 +352,7 @@ impl<'a> Engine<'a> {
             let (groups, buckets) = groups();
             States::new(&layout, distinct, self.pool, self.plan.table, figures, groups, buckets)
         };
-        let sinks = self.walk(look, figures, counters, tiers, &make)?;
+        let sinks = self.walk(look, figures, counters, trace, &make)?;
         let mut merged = make();
         for sink in sinks {
             merged.merge(sink);
@@ -328,7 +362,7 @@ impl<'a> Engine<'a> {
     }
 
     /// The view that ranking alone gave.
-    fn summed(&self, ranking: &Ranking, figures: &[Figure]) -> View<'a> {
+    fn summed(&self, ranking: &Ranking, figures: &[Figure], seconds: f64) -> View<'a> {
         let totals = ranking.totals.as_deref().unwrap_or_default();
         let mut columns = Vec::new();
         for (at, (figure, total)) in figures.iter().zip(totals).enumerate() {
@@ -340,14 +374,14 @@ impl<'a> Engine<'a> {
         }
         let mut rows = vec![1; ranking.groups.len()];
         rows.push(u64::from(ranking.cut));
-        View { kind: ViewKind::Current, rows, figures: columns }
+        View { kind: ViewKind::Current, rows, figures: columns, seconds }
     }
 
-    fn stats(&self, tiers: &[Tier]) -> Stats {
+    fn stats(&self, trace: Trace) -> Stats {
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (first, later) = (&self.first, &self.later);
         Stats {
-            tier: label(tiers),
+            tier: label(&trace.tiers),
             from: self.plan.from.to_string(),
             to: self.plan.to.to_string(),
             segments: self.parts.iter().filter(|part| self.is_in_range(part.as_ref())).count()
@@ -357,6 +391,8 @@ impl<'a> Engine<'a> {
             rows: read(&first.rows) + read(&later.rows),
             rows_matched: read(&first.matched),
             rows_rate_unknown: read(&first.rate_unknown),
+            blocks_damaged: self.control.damage.blocks(),
+            notes: trace.notes.into_iter().chain(self.control.damage.notes()).collect(),
             ms: 0.0,
         }
     }

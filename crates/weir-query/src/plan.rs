@@ -8,8 +8,6 @@ pub(crate) use key::Key;
 pub(crate) use measure::{Figure, Measure};
 pub(crate) use mirror::{mirror, mirror_expr};
 
-use std::time::Duration;
-
 use weir_model::{ColumnId, Table, Timestamp};
 
 use crate::error::QueryError;
@@ -121,8 +119,9 @@ impl Plan {
     }
 
     /// Length of the range in seconds.
+    #[cfg(test)]
     pub fn seconds(&self) -> f64 {
-        Duration::from_nanos(self.to.0.abs_diff(self.from.0)).as_secs_f64()
+        std::time::Duration::from_nanos(self.to.0.abs_diff(self.from.0)).as_secs_f64()
     }
 
     /// Start of the first bucket: buckets start at whole multiples since 1970.

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use weir_model::batch::ROWS_MAX;
 use weir_model::{Clock, ColumnId, FlowBatch, Table, Timestamp};
-use weir_store::Snapshot;
+use weir_store::{Snapshot, Tier};
 
 use crate::answer::Stats;
-use crate::engine::{Control, Part};
+use crate::engine::{Control, Gone, Part};
 use crate::error::QueryError;
 use crate::filter::suggest::nearest;
 use crate::limits::{Cancel, QueryLimits};
@@ -78,12 +78,14 @@ pub fn records(
 ) -> Result<RecordsPage, QueryError> {
     let parts: Vec<Arc<dyn Part>> =
         snapshot.all().iter().map(|segment| segment.clone() as Arc<dyn Part>).collect();
-    records_parts(&parts, query, limits, cancel, clock)
+    let gone = |table, tier| snapshot.gone_until(table, tier);
+    records_parts(&parts, &gone, query, limits, cancel, clock)
 }
 
 /// The same over any parts.
 pub(crate) fn records_parts(
     parts: &[Arc<dyn Part>],
+    gone: &Gone<'_>,
     query: &RecordsQuery,
     limits: &QueryLimits,
     cancel: &Cancel,
@@ -99,7 +101,7 @@ pub(crate) fn records_parts(
         return Err(QueryError::field("limit", format!("takes 1 to {most}")));
     }
     let cursor = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let control = Control { limits, cancel, clock, started };
+    let control = Control { started, ..Control::new(limits, cancel, clock) };
     let mut search = Search {
         table,
         time: table.find("received_at").map_or(ColumnId(0), |def| def.id),
@@ -118,10 +120,25 @@ pub(crate) fn records_parts(
             ..Stats::default()
         },
     };
-    search.run(parts)?;
-    let mut page = search.page(query.limit, columns)?;
+    let mut page = loop {
+        search.run(parts)?;
+        // A block that turns out to be damaged only now is left out of the next try.
+        match search.page(query.limit, &columns) {
+            Err((id, block, error)) => control.damage.note(id, block, error)?,
+            Ok(page) => break page,
+        }
+    };
+    page.stats.blocks_damaged = control.damage.blocks();
+    page.stats.notes = dropped(gone(table, Tier::Raw), from).into_iter().collect();
+    page.stats.notes.extend(control.damage.notes());
     page.stats.ms = clock.now().since(started).as_secs_f64() * 1_000.0;
     Ok(page)
+}
+
+/// What the asker must know when retention dropped records of the range.
+fn dropped(gone: Option<Timestamp>, from: Timestamp) -> Option<String> {
+    let until = gone.filter(|until| *until >= from)?;
+    Some(format!("records received up to {until} were dropped by retention"))
 }
 
 fn columns(query: &RecordsQuery, table: Table) -> Result<Vec<ColumnId>, QueryError> {

@@ -31,11 +31,13 @@ pub(crate) struct View<'a> {
     /// Rows of each slot: group times buckets plus bucket.
     pub rows: Vec<u64>,
     pub figures: Vec<FigureColumn<'a>>,
+    /// Length of the range that was read, which rates divide by where there are no buckets.
+    pub seconds: f64,
 }
 
 impl<'a> View<'a> {
-    pub fn new(kind: ViewKind, added: Added<'a>) -> View<'a> {
-        View { kind, rows: added.rows, figures: added.figures }
+    pub fn new(kind: ViewKind, added: Added<'a>, seconds: f64) -> View<'a> {
+        View { kind, rows: added.rows, figures: added.figures, seconds }
     }
 }
 
@@ -80,7 +82,7 @@ fn folded<'a>(view: &View<'a>, buckets: usize) -> View<'a> {
         }
     }
     let figures = view.figures.iter().map(|figure| figure.folded(buckets, &to)).collect();
-    View { kind: view.kind, rows, figures }
+    View { rows, figures, ..*view }
 }
 
 /// The columns of these slots. Group columns are there when `keys` are.
@@ -118,8 +120,8 @@ fn columns(
             values: slots.iter().map(value).collect(),
         });
     }
-    let seconds = plan.bucket.map_or(plan.seconds(), |width| width as f64 / 1e9);
     for view in views {
+        let seconds = plan.bucket.map_or(view.seconds, |width| width as f64 / 1e9);
         for (measure, figure) in plan.measures.iter().zip(&view.figures) {
             let value = |slot: &usize| figure.value(*slot, measure, seconds);
             columns.push(AnswerColumn {

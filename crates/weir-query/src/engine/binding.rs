@@ -49,6 +49,23 @@ impl Binding {
         }
     }
 
+    /// The part's columns that a figure is made of.
+    pub fn sources(self, figure: Figure, out: &mut Vec<ColumnId>) {
+        match (self, figure) {
+            (Binding::Cube(_), Figure::Sum(id, scaled)) => {
+                let sums = SUMS.iter().find(|(flow, ..)| *flow == id);
+                out.extend(sums.map(|(_, plain, full)| if scaled { *full } else { *plain }));
+            }
+            (Binding::Cube(_), _) => out.push(rollups::FLOWS),
+            (Binding::Raw(table), _) => {
+                out.extend(figure.column());
+                if matches!(figure, Figure::Sum(_, true)) && table == Table::Flows {
+                    out.push(flows::SAMPLING_RATE);
+                }
+            }
+        }
+    }
+
     /// What each kept row adds to an additive figure.
     pub fn addends(
         self,

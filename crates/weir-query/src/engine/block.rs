@@ -32,6 +32,17 @@ impl<'a> Block<'a> {
         Ok(self.columns.get(at).map_or(&BlockColumn::Absent, |(_, column)| column))
     }
 
+    /// Reads those of these columns that were not yet, at once.
+    pub fn fetch(&mut self, ids: &[ColumnId]) -> Result<(), QueryError> {
+        let known = |id: &ColumnId| self.columns.iter().any(|(known, _)| known == id);
+        let missing: Vec<ColumnId> = ids.iter().copied().filter(|id| !known(id)).collect();
+        if !missing.is_empty() {
+            let columns = self.part.read_all(self.index, &missing)?;
+            self.columns.extend(missing.into_iter().zip(columns));
+        }
+        Ok(())
+    }
+
     /// Rows in which column `id` has a value.
     pub fn present(&mut self, id: ColumnId) -> Result<Mask, QueryError> {
         let rows = self.rows;

@@ -31,6 +31,10 @@ pub(crate) trait Part: Send + Sync {
     /// False when no row has the address in any column.
     fn may_contain(&self, addr: Addr) -> bool;
     fn read(&self, block: usize, id: ColumnId) -> Result<BlockColumn, QueryError>;
+    /// Several columns of a block, in the order of `ids`.
+    fn read_all(&self, block: usize, ids: &[ColumnId]) -> Result<Vec<BlockColumn>, QueryError> {
+        ids.iter().map(|id| self.read(block, *id)).collect()
+    }
 }
 
 /// What codes stand for.
@@ -71,7 +75,9 @@ impl Names for Dictionary {
     }
 }
 
-fn unreadable(block: usize, error: ReadError) -> QueryError {
+/// Tells the store, whose health shows it, and makes it an error of the query.
+fn unreadable(segment: &Segment, block: usize, error: ReadError) -> QueryError {
+    segment.note_damage(block, &error);
     QueryError::Read { segment: error.segment().0, block, source: Box::new(error) }
 }
 
@@ -100,7 +106,7 @@ impl Part for Segment {
     }
 
     fn names(&self) -> Result<Arc<dyn Names>, QueryError> {
-        let dictionary = self.dictionary().map_err(|error| unreadable(0, error))?;
+        let dictionary = self.dictionary().map_err(|error| unreadable(self, 0, error))?;
         Ok(dictionary)
     }
 
@@ -109,9 +115,13 @@ impl Part for Segment {
     }
 
     fn read(&self, block: usize, id: ColumnId) -> Result<BlockColumn, QueryError> {
-        let data = Segment::read(self, block, &[id]).map_err(|error| unreadable(block, error))?;
-        let mut columns = data.into_columns();
-        let found = columns.iter().position(|(column, _)| *column == id);
-        Ok(found.map(|at| columns.swap_remove(at).1).unwrap_or_default())
+        Ok(self.read_all(block, &[id])?.pop().unwrap_or_default())
+    }
+
+    fn read_all(&self, block: usize, ids: &[ColumnId]) -> Result<Vec<BlockColumn>, QueryError> {
+        let data = Segment::read(self, block, ids);
+        let data = data.map_err(|error| unreadable(self, block, error))?;
+        // Proof: a segment gives the columns in the order in which they were asked for.
+        Ok(data.into_columns().into_iter().map(|(_, column)| column).collect())
     }
 }

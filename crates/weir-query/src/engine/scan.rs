@@ -8,6 +8,7 @@ use weir_model::{Clock, ColumnId, Scalar, Table, Timestamp};
 
 use super::binding::{Binding, rate_unknown};
 use super::block::Block;
+use super::damage::Damage;
 use super::mask::Selection;
 use super::part::NoNames;
 use super::part::{Names, Part};
@@ -15,6 +16,7 @@ use super::predicate::{Node, Verdict, compile, is_ruled_out, shifted};
 use crate::error::QueryError;
 use crate::filter::Expr;
 use crate::limits::{Cancel, QueryLimits};
+use crate::plan::Figure;
 
 /// A part, the span of time that is wanted of it, and how to read it.
 pub(crate) struct Scan {
@@ -29,6 +31,11 @@ pub(crate) struct Wanted<'a> {
     pub table: Table,
     pub time: ColumnId,
     pub filter: Option<&'a Expr>,
+    /// Columns of the keys.
+    pub keys: &'a [ColumnId],
+    pub figures: &'a [Figure],
+    /// Whether rows are told apart by their time.
+    pub bucketed: bool,
     /// Whether to count rows without a sampling rate.
     pub rates: bool,
     /// Octets that all threads hold together.
@@ -62,9 +69,15 @@ pub(crate) struct Control<'a> {
     pub cancel: &'a Cancel,
     pub clock: &'a dyn Clock,
     pub started: Timestamp,
+    pub damage: Damage,
 }
 
-impl Control<'_> {
+impl<'a> Control<'a> {
+    /// For a query that starts now.
+    pub fn new(limits: &'a QueryLimits, cancel: &'a Cancel, clock: &'a dyn Clock) -> Control<'a> {
+        Control { limits, cancel, clock, started: clock.now(), damage: Damage::default() }
+    }
+
     /// Why to stop now, if there is a reason.
     pub fn check(&self) -> Result<(), QueryError> {
         if self.cancel.is_cancelled() {
@@ -108,10 +121,33 @@ struct Compiled {
 
 struct Work<'a> {
     scan: &'a Scan,
+    /// What is read of every block that has a row.
+    columns: Vec<ColumnId>,
     compiled: Mutex<Option<Arc<Compiled>>>,
+    /// The dictionary could not be read: no block can.
+    unreadable: AtomicBool,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    fn new(scan: &'a Scan, wanted: &Wanted<'_>) -> Work<'a> {
+        let binding = scan.binding;
+        let mut columns: Vec<ColumnId> = wanted.keys.iter().map(|id| binding.column(*id)).collect();
+        wanted.figures.iter().for_each(|figure| binding.sources(*figure, &mut columns));
+        match binding {
+            Binding::Cube(_) => columns.push(weir_model::columns::rollups::FLOWS),
+            Binding::Raw(Table::Flows) if wanted.rates => {
+                columns.push(weir_model::columns::flows::SAMPLING_RATE);
+            }
+            Binding::Raw(_) => {}
+        }
+        if wanted.bucketed {
+            columns.push(binding.column(wanted.time));
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        Work { scan, columns, compiled: Mutex::new(None), unreadable: AtomicBool::new(false) }
+    }
+
     fn compiled(&self, wanted: &Wanted<'_>) -> Result<Arc<Compiled>, QueryError> {
         let mut slot = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(compiled) = slot.as_ref() {
@@ -163,8 +199,7 @@ pub(crate) fn run<S: Sink>(
     counters: &Counters,
     make: &(dyn Fn() -> S + Sync),
 ) -> Result<Vec<S>, QueryError> {
-    let works: Vec<Work<'_>> =
-        scans.iter().map(|scan| Work { scan, compiled: Mutex::new(None) }).collect();
+    let works: Vec<Work<'_>> = scans.iter().map(|scan| Work::new(scan, wanted)).collect();
     let mut blocks = Vec::new();
     for (at, work) in works.iter().enumerate() {
         blocks.extend((0..work.scan.part.blocks()).map(|block| (at, block)));
@@ -217,6 +252,8 @@ impl Walk<'_> {
             }
             let Some(work) = self.works.get(part) else { break };
             let result = self.block(work, *block, &mut sink, &mut held);
+            let id = work.scan.part.head().id;
+            let result = result.or_else(|error| self.control.damage.note(id, *block, error));
             if let Err(error) = result {
                 self.stop.store(true, Ordering::Relaxed);
                 return Err(error);
@@ -234,7 +271,13 @@ impl Walk<'_> {
     ) -> Result<(), QueryError> {
         self.control.check()?;
         let part = work.scan.part.as_ref();
-        let compiled = work.compiled(self.wanted)?;
+        if work.unreadable.load(Ordering::Relaxed) {
+            self.control.damage.again(part.head().id, index);
+            return Ok(());
+        }
+        let compiled = work.compiled(self.wanted).inspect_err(|_| {
+            work.unreadable.store(true, Ordering::Relaxed);
+        })?;
         let zone = |id: ColumnId| part.zone(index, id);
         let verdict = match compiled.node {
             Node::Const(false) => Verdict::None,
@@ -249,6 +292,11 @@ impl Walk<'_> {
             Verdict::All => Selection::All(block.rows),
             _ => compiled.node.eval_pruned(&mut block, &zone)?.selection(),
         };
+        // Why: all that is needed before the first row is added up, so that a block which cannot
+        // be read whole adds nothing.
+        if kept.len() > 0 {
+            block.fetch(&work.columns)?;
+        }
         self.count(&mut block, &kept, work.scan.binding)?;
         if kept.len() == 0 {
             return Ok(());

@@ -190,6 +190,7 @@ fn any_query() -> impl Strategy<Value = Query> {
     let times = prop::sample::select(vec![
         ("2026-11-20T10:00:00Z", "2026-11-20T12:00:00Z"),
         ("2026-11-20T10:07:03Z", "2026-11-20T11:52:59Z"),
+        ("2026-11-20T11:00:30Z", "2026-11-20T12:00:00Z"),
         ("2026-11-20T11:00:00Z", "2026-11-20T12:00:00Z"),
         ("-30m", "now"),
         ("2026-11-20T10:59:30.5Z", "2026-11-20T11:00:10Z"),
@@ -241,8 +242,12 @@ fn limits(threads: usize) -> QueryLimits {
     QueryLimits { threads, ..QueryLimits::default() }
 }
 
+fn nothing_gone(_: Table, _: Tier) -> Option<Timestamp> {
+    None
+}
+
 fn ask(parts: &[Arc<dyn Part>], query: &Query, threads: usize) -> Result<Answer, QueryError> {
-    run_parts(parts, query, &limits(threads), &Cancel::new(), &Fixed)
+    run_parts(parts, &nothing_gone, query, &limits(threads), &Cancel::new(), &Fixed)
 }
 
 /// Two closed parts of two blocks and an open one.
@@ -351,7 +356,7 @@ fn limits_end_a_query_with_their_name() {
     let parts = parts_of(&sample(), false);
     let query = question(r#"{"from":"-1d","group_by":["src_addr","received_at"],"limit":null}"#);
     let with = |limits: QueryLimits| {
-        run_parts(&parts, &query, &limits, &Cancel::new(), &Fixed).unwrap_err()
+        run_parts(&parts, &nothing_gone, &query, &limits, &Cancel::new(), &Fixed).unwrap_err()
     };
     let error = with(QueryLimits { rows: 100, ..limits(1) });
     assert_eq!(
@@ -364,7 +369,7 @@ fn limits_end_a_query_with_their_name() {
     assert!(with(QueryLimits { memory: 1_000, ..limits(2) }).to_string().contains("1000 octets"));
     let cancel = Cancel::new();
     cancel.cancel();
-    let error = run_parts(&parts, &query, &limits(1), &cancel, &Fixed).unwrap_err();
+    let error = run_parts(&parts, &nothing_gone, &query, &limits(1), &cancel, &Fixed).unwrap_err();
     assert!(matches!(error, QueryError::Cancelled));
 
     struct Late(std::sync::atomic::AtomicI64);
@@ -375,7 +380,8 @@ fn limits_end_a_query_with_their_name() {
         }
     }
     let late = Late(0.into());
-    let error = run_parts(&parts, &query, &limits(1), &Cancel::new(), &late).unwrap_err();
+    let error =
+        run_parts(&parts, &nothing_gone, &query, &limits(1), &Cancel::new(), &late).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the query took longer than 30s: narrow the time range or the filter"

@@ -1,20 +1,27 @@
 //! Which rows answer a query: rollups where their sums are the answer, raw rows elsewhere.
 //!
-//! Invariant: the answer is the one that raw rows alone would give. A rollup stands for whole
-//! buckets of its grain, so the range is cut at multiples of the grain, and what is left over at
-//! the edges comes from finer ones and at last from raw rows. Rollups hold the rows of closed
-//! segments only; open ones are read beside them.
+//! Invariant: while raw rows are kept the answer is the one that they alone would give. A rollup
+//! stands for whole buckets of its grain, so the range is cut at multiples of the grain, and what
+//! is left over at the edges comes from finer ones and at last from raw rows. Rollups hold the
+//! rows of closed segments only; open ones are read beside them. What retention has dropped is
+//! answered from the finest tier that is left, and the answer says so.
+
+mod tiling;
 
 use std::sync::Arc;
 
-use weir_model::columns::flows;
-use weir_model::{ColumnId, Cube, Grain, Table, Timestamp};
+use weir_model::columns::{flows, rollups};
+use weir_model::{ColumnId, Cube, Grain, Scalar, Table, Timestamp};
 use weir_store::Tier;
 
 use super::binding::{Binding, is_rolled_up};
 use super::part::Part;
 use super::scan::Scan;
 use crate::plan::Figure;
+use tiling::{Kept, Span, Tiling, tile};
+
+/// The highest `received_at` of the rows that retention dropped of a table and tier.
+pub(crate) type Gone<'a> = dyn Fn(Table, Tier) -> Option<Timestamp> + Sync + 'a;
 
 /// What a query needs of the rows.
 #[derive(Debug)]
@@ -23,10 +30,23 @@ pub(crate) struct Needs<'a> {
     pub time: ColumnId,
     pub from: Timestamp,
     pub to: Timestamp,
-    pub bucket: Option<i64>,
+    /// Width of buckets and where the first of them starts.
+    pub buckets: Option<(i64, i64)>,
     /// Columns of the filter and of the keys.
     pub columns: &'a [ColumnId],
     pub figures: &'a [Figure],
+}
+
+/// The scans that answer a query.
+pub(crate) struct Choice {
+    pub scans: Vec<Scan>,
+    /// Tiers that are read, coarsest first.
+    pub tiers: Vec<Tier>,
+    /// The range that is read: the one asked for, or one that retention left of it.
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// How and why the answer is not quite what was asked for.
+    pub notes: Vec<String>,
 }
 
 /// Cubes by the number of rows that they usually have, fewest first.
@@ -39,30 +59,68 @@ const SMALLEST_FIRST: [Cube; 6] = [
     Cube::Destinations,
 ];
 
-/// A span of time and what it is read from.
-type Span = (Tier, Timestamp, Timestamp);
-
-/// The scans that answer a query, and the tiers they use, coarsest first.
-pub(crate) fn choose(parts: &[Arc<dyn Part>], needs: &Needs<'_>) -> (Vec<Scan>, Vec<Tier>) {
-    let cube = cube_for(needs);
-    let mut spans = Vec::new();
-    match cube {
-        Some(cube) => {
-            let grains: Vec<Grain> =
-                Grain::ALL.into_iter().rev().filter(|g| fits(*g, cube, needs, parts)).collect();
-            cut(needs.from, needs.to, &grains, &mut spans);
+/// Chooses what to read.
+pub(crate) fn choose(parts: &[Arc<dyn Part>], needs: &Needs<'_>, gone: &Gone<'_>) -> Choice {
+    let cube = cube_for(needs, parts);
+    let raw_gone = gone(needs.table, Tier::Raw);
+    let raw = Kept { tier: Tier::Raw, from: raw_gone.map_or(i64::MIN, |t| t.0.saturating_add(1)) };
+    let mut tiers = Vec::new();
+    for grain in Grain::ALL.into_iter().rev() {
+        if cube.is_some_and(|cube| fits(grain, cube, needs, parts)) {
+            let tier = Tier::Rollup(grain);
+            let after = |time: Timestamp| time.0.saturating_add(grain.nanos());
+            tiers.push(Kept { tier, from: gone(Table::Rollups, tier).map_or(i64::MIN, after) });
         }
-        None => spans.push((Tier::Raw, needs.from, needs.to)),
     }
+    tiers.push(raw);
+    let tiling = tile(needs.from, needs.to, &tiers);
+    let notes = notes(needs, &tiling, tiers.len() > 1, raw_gone);
     let mut scans = Vec::new();
-    for span in spans {
+    for span in tiling.spans {
         scans_of(parts, needs, cube, span, &mut scans);
     }
     let mut tiers: Vec<Tier> = scans.iter().map(|scan| scan.part.head().tier).collect();
     tiers.sort_unstable();
     tiers.dedup();
     tiers.reverse();
-    (scans, tiers.into_iter().collect())
+    Choice { scans, tiers, from: tiling.from, to: tiling.to, notes }
+}
+
+/// What the asker must know of a range of which retention dropped something.
+fn notes(
+    needs: &Needs<'_>,
+    tiling: &Tiling,
+    rolled_up: bool,
+    raw_gone: Option<Timestamp>,
+) -> Vec<String> {
+    let Some(until) = raw_gone.filter(|until| *until >= needs.from) else { return Vec::new() };
+    let dropped = format!("records received up to {until} were dropped by retention");
+    if !rolled_up {
+        return vec![format!(
+            "only records answer this question, and {dropped}: before that moment the answer is \
+             incomplete (sums of octets, packets and flows by the dimensions of one rollup, in \
+             buckets of whole minutes, reach further back)"
+        )];
+    }
+    if !tiling.covered && (tiling.from, tiling.to) == (needs.from, needs.to) {
+        return vec![format!("{dropped}, and so were the rollups of this range: nothing is kept")];
+    }
+    let mut notes = Vec::new();
+    if !tiling.covered {
+        notes.push(format!("{dropped}; nothing is kept of the time before {}", tiling.from));
+    } else if tiling.from < needs.from {
+        notes.push(format!(
+            "the range starts at {} instead of {}: {dropped}, and rollups hold whole buckets",
+            tiling.from, needs.from
+        ));
+    }
+    if tiling.to > needs.to {
+        notes.push(format!(
+            "the range ends at {} instead of {}: {dropped}, and rollups hold whole buckets",
+            tiling.to, needs.to
+        ));
+    }
+    notes
 }
 
 /// The word for the tiers that were read: `1h+1m+raw`.
@@ -78,43 +136,48 @@ pub(crate) fn label(tiers: &[Tier]) -> String {
     }
 }
 
-fn cube_for(needs: &Needs<'_>) -> Option<Cube> {
+fn cube_for(needs: &Needs<'_>, parts: &[Arc<dyn Part>]) -> Option<Cube> {
     let summed = needs.figures.iter().all(|figure| is_rolled_up(*figure));
     if needs.table != Table::Flows || needs.time != flows::RECEIVED_AT || !summed {
         return None;
     }
     SMALLEST_FIRST.into_iter().find(|cube| {
         let has = |id: &ColumnId| cube.dimensions().iter().any(|(flow, _)| flow == id);
-        needs.columns.iter().all(has)
+        needs.columns.iter().all(has) && is_everywhere(*cube, needs, parts)
+    })
+}
+
+/// False when rollups in the range were made before there was this cube.
+fn is_everywhere(cube: Cube, needs: &Needs<'_>, parts: &[Arc<dyn Part>]) -> bool {
+    let number = u64::from(cube.number());
+    let holds = |part: &dyn Part, block: usize| match part.zone(block, rollups::CUBE) {
+        Some(zone) => match (zone.min, zone.max) {
+            (Scalar::U64(min), Scalar::U64(max)) => (min..=max).contains(&number),
+            _ => false,
+        },
+        None => false,
+    };
+    parts.iter().all(|part| {
+        let head = part.head();
+        let kept = matches!(head.tier, Tier::Rollup(grain) if cube.kept_at(grain));
+        // A bucket starts up to an hour before the rows that are in it.
+        let hour = Grain::Hour.nanos();
+        let in_range = |(first, last): (Timestamp, Timestamp)| {
+            last.0.saturating_add(hour) >= needs.from.0 && first.0.saturating_sub(hour) < needs.to.0
+        };
+        !kept
+            || !head.times.is_some_and(in_range)
+            || (0..part.blocks()).rev().any(|block| holds(part.as_ref(), block))
     })
 }
 
 fn fits(grain: Grain, cube: Cube, needs: &Needs<'_>, parts: &[Arc<dyn Part>]) -> bool {
-    let divides = needs.bucket.is_none_or(|bucket| bucket % grain.nanos() == 0);
+    let divides = needs.buckets.is_none_or(|(width, first)| {
+        width % grain.nanos() == 0 && first.rem_euclid(grain.nanos()) == 0
+    });
     // Why: where closed segments came without their sums, the sums would be short of rows.
     let exists = parts.iter().any(|part| part.head().tier == Tier::Rollup(grain));
     cube.kept_at(grain) && divides && exists
-}
-
-/// Cuts a range into spans: whole buckets of the coarsest grain, then finer ones at both ends.
-fn cut(from: Timestamp, to: Timestamp, grains: &[Grain], spans: &mut Vec<Span>) {
-    if from >= to {
-        return;
-    }
-    let Some((grain, finer)) = grains.split_first() else {
-        spans.push((Tier::Raw, from, to));
-        return;
-    };
-    let width = grain.nanos();
-    let start = from.0.div_euclid(width) * width;
-    let start = if start < from.0 { start.saturating_add(width) } else { start };
-    let end = to.0.div_euclid(width) * width;
-    if start >= end {
-        return cut(from, to, finer, spans);
-    }
-    cut(from, Timestamp(start), finer, spans);
-    spans.push((Tier::Rollup(*grain), Timestamp(start), Timestamp(end)));
-    cut(Timestamp(end), to, finer, spans);
 }
 
 fn scans_of(
@@ -137,32 +200,5 @@ fn scans_of(
         if !(by_arrival && outside) {
             scans.push(Scan { part: part.clone(), from, to, binding });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_cut_at_whole_buckets() {
-        let at = |minutes: i64| Timestamp::from_seconds(minutes * 60);
-        let half = Timestamp::from_seconds(30);
-        let mut spans = Vec::new();
-        let grains = [Grain::Hour, Grain::FiveMinutes, Grain::Minute];
-        cut(half, at(62 + 60), &grains, &mut spans);
-        assert_eq!(
-            spans,
-            [
-                (Tier::Raw, half, at(1)),
-                (Tier::Rollup(Grain::Minute), at(1), at(5)),
-                (Tier::Rollup(Grain::FiveMinutes), at(5), at(60)),
-                (Tier::Rollup(Grain::Hour), at(60), at(120)),
-                (Tier::Rollup(Grain::Minute), at(120), at(122)),
-            ]
-        );
-        spans.clear();
-        cut(at(0), at(60), &[], &mut spans);
-        assert_eq!(spans, [(Tier::Raw, at(0), at(60))]);
     }
 }

@@ -52,6 +52,7 @@ struct Candidate {
 impl Search<'_> {
     /// Collects hits; when it is done the page's rows are among them.
     pub fn run(&mut self, parts: &[Arc<dyn Part>]) -> Result<(), QueryError> {
+        self.hits.clear();
         let mut candidates = self.candidates(parts);
         candidates.sort_unstable_by_key(|c| std::cmp::Reverse((c.newest, c.part, c.block)));
         let mut compiled: HashMap<usize, (Node, Arc<dyn Names>)> = HashMap::default();
@@ -61,18 +62,29 @@ impl Search<'_> {
                 break;
             }
             let Some(part) = parts.get(candidate.part) else { continue };
+            let id = part.head().id;
+            if self.control.damage.has(id, candidate.block) {
+                continue;
+            }
             if !compiled.contains_key(&candidate.part) {
-                compiled.insert(candidate.part, self.compile(part.as_ref())?);
+                match self.compile(part.as_ref()) {
+                    Ok(fresh) => drop(compiled.insert(candidate.part, fresh)),
+                    Err(error) => {
+                        self.control.damage.note(id, candidate.block, error)?;
+                        continue;
+                    }
+                }
             }
             if let Some((node, names)) = compiled.get(&candidate.part) {
-                self.block(part, candidate.block, node, names)?;
+                let read = self.block(part, candidate.block, node, names);
+                read.or_else(|error| self.control.damage.note(id, candidate.block, error))?;
             }
         }
         Ok(())
     }
 
     fn candidates(&mut self, parts: &[Arc<dyn Part>]) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
+        let (mut candidates, mut segments) = (Vec::new(), 0);
         for (at, part) in parts.iter().enumerate() {
             let head = part.head();
             let touches = |(first, last)| last >= self.from && first < self.to;
@@ -82,7 +94,7 @@ impl Search<'_> {
             {
                 continue;
             }
-            self.stats.segments += 1;
+            segments += 1;
             for block in 0..part.blocks() {
                 let Some(zone) = part.zone(block, self.time) else { continue };
                 let (Scalar::I64(oldest), Scalar::I64(newest)) = (zone.min, zone.max) else {
@@ -93,6 +105,7 @@ impl Search<'_> {
                 }
             }
         }
+        self.stats.segments = segments;
         candidates
     }
 
@@ -114,7 +127,7 @@ impl Search<'_> {
         if self.hits.len() < self.wanted {
             return None;
         }
-        self.hits.sort_unstable_by_key(|hit| std::cmp::Reverse(hit.time));
+        self.hits.select_nth_unstable_by_key(self.wanted - 1, |hit| std::cmp::Reverse(hit.time));
         let oldest = self.hits.get(self.wanted - 1)?.time;
         // Rows of the same instant stay: their order is by what they hold.
         self.hits.retain(|hit| hit.time >= oldest);
@@ -185,8 +198,12 @@ impl Search<'_> {
         Ok(rows.into_iter().filter_map(hit).collect())
     }
 
-    /// Puts the rows in order and cuts the page.
-    pub fn page(mut self, limit: usize, wanted: Vec<ColumnId>) -> Result<RecordsPage, QueryError> {
+    /// Puts the rows in order and cuts the page. An error comes with the segment and block.
+    pub fn page(
+        &mut self,
+        limit: usize,
+        wanted: &[ColumnId],
+    ) -> Result<RecordsPage, (u64, usize, QueryError)> {
         let table = self.table;
         self.oldest_wanted();
         let mut hits = std::mem::take(&mut self.hits);
@@ -194,7 +211,8 @@ impl Search<'_> {
         for group in hits.chunk_by_mut(same_block) {
             let Some(first) = group.first() else { continue };
             let (part, names, block) = (first.part.clone(), first.names.clone(), first.block);
-            hash(part.as_ref(), names.as_ref(), block, table, group.iter_mut().collect())?;
+            hash(part.as_ref(), names.as_ref(), block, table, group.iter_mut().collect())
+                .map_err(|error| (part.head().id, block, error))?;
         }
         hits.sort_by_key(|hit| std::cmp::Reverse((hit.time, hit.hash)));
         // Of rows that are equal in all they hold, as many are skipped as were given.
@@ -212,8 +230,15 @@ impl Search<'_> {
             let given = given + before.map_or(0, |cursor| cursor.given);
             Cursor { time: last.time, hash: last.hash, given }.to_string()
         });
-        let rows = gather(table, &hits, &wanted)?;
-        Ok(RecordsPage { rows, columns: wanted, next, stats: self.stats })
+        let rows = gather(table, &hits, wanted)?;
+        let stats = std::mem::take(&mut self.stats);
+        Ok(RecordsPage { rows, columns: wanted.to_vec(), next, stats })
+    }
+}
+
+impl Hit {
+    fn part_id(&self) -> u64 {
+        self.part.head().id
     }
 }
 
@@ -260,18 +285,34 @@ fn addr_of(names: &dyn Names, code: Code) -> weir_model::Addr {
 }
 
 /// The hits' rows as a batch, in their order.
-fn gather(table: Table, hits: &[Hit], wanted: &[ColumnId]) -> Result<FlowBatch, QueryError> {
+fn gather(
+    table: Table,
+    hits: &[Hit],
+    wanted: &[ColumnId],
+) -> Result<FlowBatch, (u64, usize, QueryError)> {
     let mut batch = FlowBatch::new(table);
     batch.append_rows(hits.len());
-    let mut read: HashMap<(u64, usize, ColumnId), BlockColumn> = HashMap::default();
+    let mut numbers: HashMap<(u64, usize), usize> = HashMap::default();
+    let mut blocks: Vec<&Hit> = Vec::new();
+    let block_of = |hit| {
+        *numbers.entry((Hit::part_id(hit), hit.block)).or_insert_with(|| {
+            blocks.push(hit);
+            blocks.len() - 1
+        })
+    };
+    let places: Vec<usize> = hits.iter().map(block_of).collect();
     for id in wanted {
         let is_addr = table.def(*id).is_some_and(|def| def.ty == weir_model::ColumnType::Addr);
-        for (row, hit) in hits.iter().enumerate() {
-            let key = (hit.part.head().id, hit.block, *id);
-            if !read.contains_key(&key) {
-                read.insert(key, hit.part.read(hit.block, *id)?);
-            }
-            let value = read.get(&key).and_then(|column| column.get(hit.row));
+        let read = |hit: &&Hit| {
+            let column = hit.part.read(hit.block, *id);
+            column.map_err(|error| (hit.part.head().id, hit.block, error))
+        };
+        let columns: Vec<BlockColumn> = blocks.iter().map(read).collect::<Result<_, _>>()?;
+        if columns.iter().all(|column| *column == BlockColumn::Absent) {
+            continue;
+        }
+        for (row, (hit, place)) in hits.iter().zip(&places).enumerate() {
+            let value = columns.get(*place).and_then(|column| column.get(hit.row));
             match value {
                 None => {}
                 Some(Scalar::Code(code)) if is_addr => {
@@ -281,7 +322,6 @@ fn gather(table: Table, hits: &[Hit], wanted: &[ColumnId]) -> Result<FlowBatch, 
                 Some(value) => batch.set_scalar(*id, row, value),
             }
         }
-        read.clear();
     }
     batch.seal();
     Ok(batch)

@@ -40,7 +40,7 @@ fn parts(batches: &[FlowBatch], a_part: usize) -> Vec<Arc<dyn Part>> {
 }
 
 fn page(parts: &[Arc<dyn Part>], query: &RecordsQuery) -> Result<RecordsPage, QueryError> {
-    records_parts(parts, query, &QueryLimits::default(), &Cancel::new(), &Fixed)
+    records_parts(parts, &|_, _| None, query, &QueryLimits::default(), &Cancel::new(), &Fixed)
 }
 
 fn lines(page: &RecordsPage) -> Vec<String> {

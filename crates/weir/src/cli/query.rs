@@ -13,7 +13,8 @@ use weir_store::{DiskFiles, Snapshot, Store};
 use super::Settings;
 use super::client::{Refusal, Server};
 use super::out::{print, say};
-use super::table::{Output, render};
+use super::table::{Output, notes, render};
+use super::text::visible;
 use crate::config::policies;
 
 /// Arguments of `weir query`.
@@ -163,6 +164,9 @@ impl Args {
             }
         };
         print(&render(&document, self.output)?)?;
+        if matches!(self.output, Output::Csv | Output::Ndjson) {
+            notes(&document).iter().for_each(|note| say(&format!("note: {}\n", visible(note))));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -14,7 +14,7 @@ use super::Settings;
 use super::client::Server;
 use super::out::{print, say};
 use super::query::{Range, open, refusal};
-use super::table::{Output, align, csv_field, named, plain};
+use super::table::{Output, Stats, align, csv_field, named, plain};
 use super::text::{visible, visible_json};
 use crate::config::policies;
 
@@ -70,6 +70,8 @@ Examples:
 struct Page {
     records: Vec<Value>,
     next: Option<String>,
+    #[serde(default)]
+    stats: Stats,
 }
 
 impl Args {
@@ -88,11 +90,17 @@ impl Args {
         }
         let mut records = Vec::new();
         let mut cursor = None;
+        let mut notes = Vec::new();
         while records.len() < self.limit {
             let wanted = (self.limit - records.len()).min(PAGE);
             let page: Page = serde_json::from_slice(&self.page(settings, wanted, cursor)?)
                 .context("the answer is not as expected")?;
             records.extend(page.records);
+            for note in page.stats.notes {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
             cursor = page.next;
             if cursor.is_none() {
                 break;
@@ -103,6 +111,7 @@ impl Args {
             shown => shown,
         };
         print(&form(&records, &shown, self.output, true))?;
+        notes.iter().for_each(|note: &String| say(&format!("note: {}\n", visible(note))));
         Ok(ExitCode::SUCCESS)
     }
 

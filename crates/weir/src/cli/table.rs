@@ -57,6 +57,7 @@ pub struct Stats {
     pub segments: u64,
     pub ms: f64,
     pub rows_rate_unknown: u64,
+    pub notes: Vec<String>,
 }
 
 /// Turns the document into the text of `output`.
@@ -75,6 +76,11 @@ pub fn render(document: &[u8], output: Output) -> anyhow::Result<String> {
 
 fn rows(columns: &[Column]) -> usize {
     columns.first().map_or(0, |column| column.values.len())
+}
+
+/// What the answer says of itself, which forms without a place for it leave out.
+pub fn notes(document: &[u8]) -> Vec<String> {
+    serde_json::from_slice::<Answer>(document).map_or(Vec::new(), |answer| answer.stats.notes)
 }
 
 fn ndjson(answer: &Answer) -> String {
@@ -170,7 +176,7 @@ fn table(answer: &Answer) -> String {
     }
     let right: Vec<bool> = columns.iter().map(is_right).collect();
     let mut out = align(&lines, &right);
-    let Stats { tier, rows: read, blocks, segments, ms, rows_rate_unknown } = &answer.stats;
+    let Stats { tier, rows: read, blocks, segments, ms, rows_rate_unknown, notes } = &answer.stats;
     if rows(columns) == 0 {
         out.push_str("(no records match)\n");
     }
@@ -184,6 +190,7 @@ fn table(answer: &Answer) -> String {
         let rows = human(*rows_rate_unknown as f64, "");
         out.push_str(&format!("{rows} rows tell no sampling rate and were counted as unsampled\n"));
     }
+    notes.iter().for_each(|note| out.push_str(&format!("note: {}\n", visible(note))));
     out
 }
 
