@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use hashbrown::HashMap;
+
 use crate::addr::Mac;
 use crate::batch::FlowBatch;
 use crate::column::{ColumnDef, ColumnType};
@@ -105,14 +107,17 @@ fn write_list(octets: &[u8], out: &mut Vec<u8>) {
 /// Keys are the filter language's `ie(pen,id)`, with the occurrence (from 1) after the first.
 fn write_elements(octets: &[u8], out: &mut Vec<u8>) {
     out.push(b'{');
+    // A hostile record repeats elements by the thousand: counted, not searched for.
+    let mut earlier = HashMap::new();
     for (i, element) in elements::iter(octets).enumerate() {
         let key = element.key;
-        let earlier = elements::iter(octets).take(i).filter(|e| e.key == key).count();
+        let count = earlier.entry(key).or_insert(0u32);
         let comma = if i == 0 { "" } else { "," };
-        match earlier {
+        match *count {
             0 => put(out, format_args!("{comma}\"ie({},{})\":", key.pen, key.id)),
             n => put(out, format_args!("{comma}\"ie({},{},{n})\":", key.pen, key.id)),
         }
+        *count += 1;
         write_hex(element.value, out);
     }
     out.push(b'}');
