@@ -25,15 +25,30 @@ pub enum Cube {
     Sources = 4,
     /// Destination address.
     Destinations = 5,
+    /// Exporter and protocol: totals.
+    Exporters = 6,
 }
 
 impl Cube {
     /// All cubes, in the order of their numbers.
-    pub const ALL: [Cube; 6] = [
+    pub const ALL: [Cube; 7] = [
         Cube::Interfaces,
         Cube::Ports,
         Cube::Systems,
         Cube::Countries,
+        Cube::Sources,
+        Cube::Destinations,
+        Cube::Exporters,
+    ];
+
+    /// All cubes by the number of rows that they usually have, fewest first: the first that has
+    /// every dimension of a question answers it fastest.
+    pub const SMALLEST_FIRST: [Cube; 7] = [
+        Cube::Exporters,
+        Cube::Countries,
+        Cube::Interfaces,
+        Cube::Systems,
+        Cube::Ports,
         Cube::Sources,
         Cube::Destinations,
     ];
@@ -65,13 +80,20 @@ impl Cube {
             ],
             Cube::Sources => &[(flows::SRC_ADDR, rollups::SRC_ADDR)],
             Cube::Destinations => &[(flows::DST_ADDR, rollups::DST_ADDR)],
+            Cube::Exporters => {
+                &[(flows::EXPORTER_ADDR, rollups::EXPORTER_ADDR), (flows::PROTO, rollups::PROTO)]
+            }
         }
     }
 
-    /// False for sums that are not kept at this grain: address cubes by the minute would be
-    /// nearly as large as the records themselves.
+    /// False for sums that are not kept at this grain: where a bucket has nearly as many groups
+    /// as records, the records answer as fast.
     pub const fn kept_at(self, grain: Grain) -> bool {
-        !matches!((self, grain), (Cube::Sources | Cube::Destinations, Grain::Minute))
+        match self {
+            Cube::Exporters | Cube::Interfaces | Cube::Countries => true,
+            Cube::Ports | Cube::Systems => !matches!(grain, Grain::Minute),
+            Cube::Sources | Cube::Destinations => matches!(grain, Grain::Hour),
+        }
     }
 }
 
@@ -139,6 +161,14 @@ mod tests {
                     (Table::Flows.def(*flow).unwrap(), Table::Rollups.def(*rollup).unwrap());
                 assert_eq!((flow.name, flow.ty), (rollup.name, rollup.ty));
             }
+        }
+    }
+
+    #[test]
+    fn every_cube_is_kept_by_the_hour_and_has_its_place_by_size() {
+        for cube in Cube::ALL {
+            assert!(cube.kept_at(Grain::Hour));
+            assert_eq!(Cube::SMALLEST_FIRST.iter().filter(|other| **other == cube).count(), 1);
         }
     }
 

@@ -1,20 +1,21 @@
 //! What the life of a row costs in the store, from append to its merged segment, on real files:
 //! CPU seconds of the whole process and octets on disk.
 //!
-//! `cargo run --release -p weir-store --example engine_bench [millions of rows] [folder]`
+//! `cargo run --release -p weir-store --example engine_bench [millions of rows] [folder] [rows a second] [rows a batch]`
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_model::{SystemClock, Table};
+use weir_model::columns::flows;
+use weir_model::{Column, FlowBatch, SystemClock, Table, Values};
 use weir_store::{DiskFiles, Store, StorePolicy, Tier};
 
 #[path = "shared/traffic.rs"]
 mod traffic;
 
-use traffic::{ROWS, Traffic};
+use traffic::{ROWS, START, Traffic};
 
 /// Distinct batches: they are appended in turn.
 const BATCHES: usize = 32;
@@ -23,11 +24,13 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let millions = args.next().and_then(|arg| arg.parse::<usize>().ok()).unwrap_or(10);
     let folder = args.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let rate = args.next().and_then(|arg| arg.parse::<usize>().ok()).unwrap_or(100_000);
+    let size = args.next().and_then(|arg| arg.parse::<usize>().ok()).unwrap_or(ROWS);
     let dir = folder.join(format!("weir-engine-bench-{}", std::process::id()));
     let mut traffic = Traffic::new();
-    let batches: Vec<_> = (0..BATCHES).map(|_| traffic.batch(ROWS)).collect();
-    let count = (millions * 1_000_000).div_ceil(ROWS);
-    let rows = (count * ROWS) as f64;
+    let mut batches: Vec<_> = (0..BATCHES * ROWS / size).map(|_| traffic.batch(size)).collect();
+    let count = (millions * 1_000_000).div_ceil(size);
+    let rows = (count * size) as f64;
 
     let mut policy = StorePolicy::new(&dir);
     policy.compaction.enabled = false;
@@ -49,7 +52,12 @@ fn main() {
     };
     step("append and commit", &mut || {
         for n in 0..count {
-            while store.append(&batches[n % BATCHES]).is_err() {}
+            let at = n % batches.len();
+            stamp(&mut batches[at], n * size, rate);
+            while store.append(&batches[at]).is_err() {}
+            if size < ROWS {
+                store.snapshot();
+            }
         }
         store.flush().expect("a disk with room");
     });
@@ -86,6 +94,16 @@ fn main() {
     println!("peak memory                  {}", peak_memory());
     store.close().expect("a disk with room");
     std::fs::remove_dir_all(&dir).expect("the bench made it");
+}
+
+/// Spreads the rows over time.
+fn stamp(batch: &mut FlowBatch, first: usize, rate: usize) {
+    let nanos = 1_000_000_000 / rate;
+    let times = (first..first + batch.rows()).map(|row| START + (row / 18 * 18 * nanos) as i64);
+    batch.set_column(
+        flows::RECEIVED_AT,
+        Column::Values { data: Values::I64(times.collect()), validity: None },
+    );
 }
 
 /// The system's clock, ahead of time.

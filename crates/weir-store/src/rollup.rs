@@ -13,21 +13,25 @@
 //! that no record of a group has is null, not 0.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 use weir_model::columns::{flows, rollups};
-use weir_model::{Addr, ColumnId, Cube, FlowBatch, Grain, Interner, Scalar, Table, Values};
+use weir_model::{Addr, ColumnId, Cube, FlowBatch, Grain, Interner, Scalar, Values};
 
 use crate::read::{BlockColumn, BlockData, ReadError};
 use crate::segment::Segment;
 
 mod emit;
 mod groups;
+mod key;
 mod measures;
 
-use groups::Groups;
-use measures::Measures;
+use groups::{Bucket, Groups};
+use key::{Codes, Keys, Scratch, places};
+use measures::{Measures, ROWS_AT_ONCE};
 
-/// Groups of one cube that are kept in memory, about 160 octets each; few in tests, so that they
+/// Groups of one cube that are kept in memory, about 100 octets each; few in tests, so that they
 /// go past it.
 pub(crate) const GROUPS_MAX: usize = if cfg!(test) { 400 } else { 1 << 19 };
 
@@ -43,7 +47,7 @@ pub(crate) type Rows = BTreeMap<Grain, Vec<FlowBatch>>;
 /// Where a builder's rows come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// Flow records: every grain comes out.
+    /// Flow records of one segment: every grain comes out.
     Records,
     /// Rollups of one grain: the same grain comes out.
     Rollups(Grain),
@@ -59,8 +63,8 @@ pub(crate) struct Names {
 
 /// What turns a segment's codes into those of [`Names`].
 struct Translation {
-    addrs: Vec<u32>,
-    strings: Vec<u32>,
+    addrs: Codes,
+    strings: Codes,
 }
 
 /// Sums up blocks.
@@ -69,14 +73,9 @@ pub(crate) struct Builder {
     names: Names,
     cubes: Vec<Groups>,
     rows: Rows,
-    scratch: Scratch,
-}
-
-#[derive(Default)]
-struct Scratch {
-    minutes: Vec<i64>,
-    keys: Vec<u128>,
-    slots: Vec<u32>,
+    runs: Vec<(i64, Range<usize>)>,
+    scratch: Box<Scratch>,
+    seed: u64,
 }
 
 /// Sums of the records of a segment, for every grain and cube. Blocks that cannot be read are
@@ -108,9 +107,10 @@ pub(crate) fn merge(
 
 impl Builder {
     fn new(source: Source) -> Builder {
-        let cubes = Cube::ALL.iter().map(|cube| Groups::new(*cube)).collect();
-        let (names, rows, scratch) = Default::default();
-        Builder { source, names, cubes, rows, scratch }
+        let seed = RandomState::new().hash_one(0);
+        let cubes = Cube::ALL.iter().map(|cube| Groups::new(*cube, seed)).collect();
+        let (names, rows, runs, scratch) = Default::default();
+        Builder { source, names, cubes, rows, runs, scratch, seed }
     }
 
     /// `None` when it was called off.
@@ -125,10 +125,7 @@ impl Builder {
         }
         let mut errors = Vec::new();
         let translation = match segment.dictionary() {
-            Ok(dictionary) => Translation {
-                addrs: dictionary.addrs().iter().map(|addr| self.names.addr(*addr)).collect(),
-                strings: dictionary.strings().map(|s| self.names.strings.intern(s).0).collect(),
-            },
+            Ok(dictionary) => self.translation(&dictionary),
             Err(error) => return Some(vec![error]),
         };
         let columns = columns_of(self.source);
@@ -144,12 +141,25 @@ impl Builder {
         Some(errors)
     }
 
-    fn add_block(&mut self, data: &BlockData, translation: &Translation) {
-        let time = match self.source {
-            Source::Records => flows::RECEIVED_AT,
-            Source::Rollups(_) => rollups::RECEIVED_AT,
+    fn translation(&mut self, dictionary: &crate::Dictionary) -> Translation {
+        let strings = dictionary.strings().map(|s| self.names.strings.intern(s).0).collect();
+        let addrs = match self.source {
+            Source::Records => {
+                self.names.addrs = dictionary.addrs().to_vec();
+                Codes::Same(dictionary.addrs().len() as u32)
+            }
+            Source::Rollups(_) => {
+                let addrs = dictionary.addrs().iter().map(|addr| self.names.addr(*addr));
+                Codes::Table(addrs.collect())
+            }
         };
-        minutes(data.column(time), data.rows(), &mut self.scratch.minutes);
+        Translation { addrs, strings: Codes::Table(strings) }
+    }
+
+    fn add_block(&mut self, data: &BlockData, translation: &Translation) {
+        let of_records = self.source == Source::Records;
+        let time = if of_records { flows::RECEIVED_AT } else { rollups::RECEIVED_AT };
+        runs(data.column(time), data.rows(), &mut self.runs);
         let measures = match self.source {
             Source::Records => Measures::of_records(data),
             Source::Rollups(_) => Measures::of_rollups(data),
@@ -160,58 +170,47 @@ impl Builder {
             }
             _ => None,
         };
-        for at in 0..self.cubes.len() {
-            let cube = Cube::ALL[at];
-            if self.source != Source::Records && own_cube != Some(cube) {
+        for (at, cube) in Cube::ALL.into_iter().enumerate() {
+            if !of_records && own_cube != Some(cube) {
                 continue;
             }
             if self.cubes[at].len() + data.rows() > GROUPS_MAX {
                 self.spill(at);
             }
-            self.add_cube(at, data, &measures, translation);
+            let codes = (&translation.addrs, &translation.strings);
+            let keys = Keys::of(&places(cube), of_records, data, codes);
+            self.add_cube(at, &keys, &measures);
         }
     }
 
-    fn add_cube(
-        &mut self,
-        at: usize,
-        data: &BlockData,
-        measures: &Measures,
-        translation: &Translation,
-    ) {
+    fn add_cube(&mut self, at: usize, keys: &Keys<'_>, measures: &Measures<'_>) {
         let groups = &mut self.cubes[at];
         let grain = match self.source {
             Source::Records => finest(groups.cube()),
             Source::Rollups(grain) => grain,
         };
-        let scratch = &mut self.scratch;
         let unit = grain.nanos() / MINUTE_NANOS;
-        scratch.keys.clear();
-        scratch.keys.extend(scratch.minutes.iter().map(|minute| groups::time_key(*minute, unit)));
-        let mut shift = 0;
-        for (flow, rollup) in groups.cube().dimensions() {
-            let id = if self.source == Source::Records { *flow } else { *rollup };
-            let column = data.column(id);
-            let bits =
-                add_dimension(&mut scratch.keys, shift, id, column, self.source, translation);
-            shift += bits;
+        let mut runs = self.runs.iter().peekable();
+        while let Some((minute, rows)) = runs.next() {
+            let start = minute.div_euclid(unit) * unit;
+            let mut rows = rows.clone();
+            while let Some((_, next)) = runs.next_if(|(m, _)| m.div_euclid(unit) * unit == start) {
+                rows.end = next.end;
+            }
+            groups.with(start, |bucket| add_rows(bucket, rows, keys, measures, &mut self.scratch));
         }
-        groups.find(&scratch.keys, &mut scratch.slots);
-        measures.add(&scratch.slots, groups.sums());
     }
 
     /// Writes the groups of a cube and forgets them.
     fn spill(&mut self, at: usize) {
-        let groups = std::mem::replace(&mut self.cubes[at], Groups::new(Cube::ALL[at]));
+        let cube = Cube::ALL[at];
+        let mut groups = std::mem::replace(&mut self.cubes[at], Groups::new(cube, self.seed));
         let grains: Vec<Grain> = match self.source {
             Source::Rollups(grain) => vec![grain],
-            Source::Records => {
-                Grain::ALL.into_iter().filter(|grain| groups.cube().kept_at(*grain)).collect()
-            }
+            Source::Records => Grain::ALL.into_iter().filter(|g| cube.kept_at(*g)).collect(),
         };
-        let mut groups = groups;
         for grain in grains {
-            groups = groups.coarsen(grain.nanos() / MINUTE_NANOS);
+            groups = groups.coarsen(grain);
             emit::write(&groups, &self.names, self.rows.entry(grain).or_default());
         }
     }
@@ -219,6 +218,25 @@ impl Builder {
     fn finish(mut self) -> Rows {
         (0..self.cubes.len()).for_each(|at| self.spill(at));
         self.rows
+    }
+}
+
+/// Adds rows of a block, all of one bucket.
+fn add_rows(
+    bucket: &mut Bucket,
+    rows: Range<usize>,
+    keys: &Keys<'_>,
+    measures: &Measures<'_>,
+    scratch: &mut Scratch,
+) {
+    if keys.is_constant() {
+        return measures.add_same(rows.start, rows.len(), keys.base, bucket);
+    }
+    for from in rows.clone().step_by(ROWS_AT_ONCE) {
+        let n = (rows.end - from).min(ROWS_AT_ONCE);
+        keys.fill(from, n, scratch);
+        bucket.find(&scratch.low[..n], &scratch.high[..n], &mut scratch.slots);
+        measures.add(from, &scratch.slots[..n], bucket);
     }
 }
 
@@ -252,71 +270,25 @@ fn columns_of(source: Source) -> Vec<ColumnId> {
     ids
 }
 
-/// Minutes since 1970-01-01 of a column of times.
-fn minutes(column: &BlockColumn, rows: usize, out: &mut Vec<i64>) {
+/// Rows that follow one another in the same minute since 1970-01-01.
+fn runs(column: &BlockColumn, rows: usize, out: &mut Vec<(i64, Range<usize>)>) {
     out.clear();
     match column {
         BlockColumn::Values { data: Values::I64(times), .. } => {
-            // Cost: times come nearly in order, so that the division is rare.
-            let (mut minute, mut start) = (0, 0);
-            out.extend(times.iter().map(|&time| {
-                if !(0..MINUTE_NANOS).contains(&time.wrapping_sub(start)) {
-                    minute = time.div_euclid(MINUTE_NANOS);
-                    start = minute * MINUTE_NANOS;
-                }
-                minute
-            }));
-        }
-        BlockColumn::Constant(Scalar::I64(time)) => {
-            out.resize(rows, time.div_euclid(MINUTE_NANOS));
-        }
-        _ => out.resize(rows, 0),
-    }
-}
-
-/// Adds a dimension to every key, as value + 1, null as 0. Returns the bits it takes.
-fn add_dimension(
-    keys: &mut [u128],
-    shift: u32,
-    id: ColumnId,
-    column: &BlockColumn,
-    source: Source,
-    translation: &Translation,
-) -> u32 {
-    let table = if source == Source::Records { Table::Flows } else { Table::Rollups };
-    let ty = table.def(id).map(|def| def.ty);
-    let codes = match ty {
-        Some(weir_model::ColumnType::Addr) => &translation.addrs,
-        _ => &translation.strings,
-    };
-    let named = |code: u32| codes.get(code as usize).copied().unwrap_or(u32::MAX - 1);
-    match column {
-        BlockColumn::Absent => {}
-        BlockColumn::Constant(scalar) => {
-            let value = match scalar {
-                Scalar::U64(value) => *value,
-                Scalar::Code(code) => u64::from(named(code.0)),
-                _ => 0,
-            };
-            let part = (u128::from(value) + 1) << shift;
-            keys.iter_mut().for_each(|key| *key |= part);
-        }
-        BlockColumn::Values { data, validity } => {
-            let mut put = |row: usize, value: u64| {
-                if validity.as_ref().is_none_or(|bits| bits.get(row)) {
-                    keys[row] |= (u128::from(value) + 1) << shift;
-                }
-            };
-            match data {
-                Values::U8(v) => v.iter().enumerate().for_each(|(i, x)| put(i, u64::from(*x))),
-                Values::U16(v) => v.iter().enumerate().for_each(|(i, x)| put(i, u64::from(*x))),
-                Values::U32(v) => v.iter().enumerate().for_each(|(i, x)| put(i, u64::from(*x))),
-                Values::Code(v) => {
-                    v.iter().enumerate().for_each(|(i, x)| put(i, u64::from(named(x.0))));
-                }
-                _ => {}
+            let mut from = 0;
+            while let Some(first) = times.get(from) {
+                let minute = first.div_euclid(MINUTE_NANOS);
+                let start = minute.saturating_mul(MINUTE_NANOS);
+                let inside = |time: &i64| (0..MINUTE_NANOS).contains(&time.wrapping_sub(start));
+                let len = times[from..].iter().position(|time| !inside(time));
+                let end = len.map_or(times.len(), |len| from + len.max(1));
+                out.push((minute, from..end));
+                from = end;
             }
         }
+        BlockColumn::Constant(Scalar::I64(time)) => {
+            out.push((time.div_euclid(MINUTE_NANOS), 0..rows));
+        }
+        _ => out.push((0, 0..rows)),
     }
-    emit::bits(ty)
 }

@@ -49,16 +49,6 @@ pub(crate) struct Choice {
     pub notes: Vec<String>,
 }
 
-/// Cubes by the number of rows that they usually have, fewest first.
-const SMALLEST_FIRST: [Cube; 6] = [
-    Cube::Countries,
-    Cube::Interfaces,
-    Cube::Systems,
-    Cube::Ports,
-    Cube::Sources,
-    Cube::Destinations,
-];
-
 /// Chooses what to read.
 pub(crate) fn choose(parts: &[Arc<dyn Part>], needs: &Needs<'_>, gone: &Gone<'_>) -> Choice {
     let cube = cube_for(needs, parts);
@@ -141,7 +131,7 @@ fn cube_for(needs: &Needs<'_>, parts: &[Arc<dyn Part>]) -> Option<Cube> {
     if needs.table != Table::Flows || needs.time != flows::RECEIVED_AT || !summed {
         return None;
     }
-    SMALLEST_FIRST.into_iter().find(|cube| {
+    Cube::SMALLEST_FIRST.into_iter().find(|cube| {
         let has = |id: &ColumnId| cube.dimensions().iter().any(|(flow, _)| flow == id);
         needs.columns.iter().all(has) && is_everywhere(*cube, needs, parts)
     })

@@ -1,64 +1,63 @@
 //! The groups of one cube: from keys to running sums.
+//!
+//! A bucket of time has a table of its own, so that keys need no time and most blocks touch one
+//! table. A group's key and the sums that nearly every record has share one line of the cache.
 
-use hashbrown::HashTable;
-use weir_model::Cube;
+use std::collections::BTreeMap;
 
-use super::measures::Sums;
+use weir_model::{Cube, Grain};
 
-/// Bits of a key that dimensions may take; the minute stands above them.
-pub(super) const DIMENSION_BITS: u32 = 100;
-/// Minutes are counted from here, so that those of the years 1715 to 2225 fit into 28 bits.
-/// Limit: times outside are summed into the first or last of these minutes.
-const FIRST_MINUTE: i64 = -(1 << 27);
+use super::key::Key;
+use super::measures::{ROWS_AT_ONCE, Reverse, Sums};
 
-/// Groups in the order in which they were first seen.
-pub(super) struct Groups {
-    cube: Cube,
-    keys: Vec<u128>,
-    sums: Vec<Sums>,
-    /// Keys stand beside their slots: a look-up touches one place.
-    index: HashTable<(u128, u32)>,
-    /// Slots by code, for cubes of one address.
-    dense: Vec<Dense>,
+/// One set of dimensions and its sums.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Group {
+    pub(super) key: Key,
+    pub(super) sums: Sums,
 }
 
-/// The slots of one bucket of time, by what the key says besides the time.
-struct Dense {
-    time: u128,
-    slots: Vec<u32>,
+/// The groups of one bucket of time.
+#[derive(Default)]
+pub(super) struct Bucket {
+    pub(super) groups: Vec<Group>,
+    /// Sums of the reverse direction, by slot; empty while no record had one.
+    pub(super) reverse: Vec<Reverse>,
+    /// Open addressing: 0, or the upper half of a key's hash and its slot + 1.
+    index: Vec<u64>,
+    /// Slots by code, for cubes of one address.
+    dense: Option<Vec<u32>>,
+    seed: u64,
+}
+
+/// Groups of one cube by the minute that their bucket starts in.
+pub(super) struct Groups {
+    cube: Cube,
+    seed: u64,
+    buckets: BTreeMap<i64, Bucket>,
+    count: usize,
 }
 
 /// Buckets of time that get an array of slots; later ones are found by hash.
 const DENSE_MAX: usize = 4;
 const NONE: u32 = u32::MAX;
-
-/// The upper part of a key: a bucket of `unit` minutes.
-pub(super) fn time_key(minute: i64, unit: i64) -> u128 {
-    let start = if unit == 1 { minute } else { minute.div_euclid(unit) * unit };
-    let since = (start - FIRST_MINUTE).clamp(0, (1 << 28) - 1);
-    (since as u128) << DIMENSION_BITS
-}
-
-/// The minute in which the bucket of a key starts.
-pub(super) fn minute_of(key: u128) -> i64 {
-    (key >> DIMENSION_BITS) as i64 + FIRST_MINUTE
-}
+const INDEX_MIN: usize = 64;
 
 #[inline]
-fn hash(key: u128) -> u64 {
-    // Cost: two multiplications; keys are made by us, so no one can aim at collisions by more
-    // than choosing addresses and ports, and then only within one segment's groups.
-    let mixed = (key as u64 ^ 0x9e37_79b9_7f4a_7c15) as u128
-        * ((key >> 64) as u64 ^ 0xd1b5_4a32_d192_ed03) as u128;
-    let folded = (mixed as u64) ^ (mixed >> 64) as u64;
-    let again = folded as u128 * 0x9fb2_1c65_1e98_df25_u128;
-    (again as u64) ^ (again >> 64) as u64
+fn hash(key: Key, seed: u64) -> u64 {
+    let fold = |a: u64, b: u64| {
+        let product = u128::from(a) * u128::from(b);
+        product as u64 ^ (product >> 64) as u64
+    };
+    let mixed = fold(key.low ^ seed, key.high ^ 0xd1b5_4a32_d192_ed03);
+    fold(mixed ^ key.low, seed | 1)
 }
 
 impl Groups {
-    pub(super) fn new(cube: Cube) -> Groups {
-        let (keys, sums, dense) = Default::default();
-        Groups { cube, keys, sums, index: HashTable::new(), dense }
+    /// Of no record yet. Who does not know `seed` cannot choose keys that collide.
+    pub(super) fn new(cube: Cube, seed: u64) -> Groups {
+        Groups { cube, seed, buckets: BTreeMap::new(), count: 0 }
     }
 
     pub(super) fn cube(&self) -> Cube {
@@ -66,91 +65,145 @@ impl Groups {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        self.count
     }
 
-    pub(super) fn keys(&self) -> &[u128] {
-        &self.keys
+    /// Buckets, oldest first, with the minute in which they start.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (i64, &Bucket)> {
+        self.buckets.iter().map(|(minute, bucket)| (*minute, bucket))
     }
 
-    pub(super) fn sums(&mut self) -> &mut [Sums] {
-        &mut self.sums
-    }
-
-    pub(super) fn sum(&self, slot: usize) -> &Sums {
-        &self.sums[slot]
-    }
-
-    /// The slot of every key; unknown keys get one.
-    pub(super) fn find(&mut self, keys: &[u128], slots: &mut Vec<u32>) {
-        slots.clear();
+    /// Lets `work` add to the bucket that starts at `minute`.
+    pub(super) fn with(&mut self, minute: i64, work: impl FnOnce(&mut Bucket)) {
         let by_address = matches!(self.cube, Cube::Sources | Cube::Destinations);
-        let mut last = None;
-        for &key in keys {
-            let slot = match last {
-                Some((known, slot)) if known == key => slot,
-                _ if by_address => self.slot_by_code(key),
-                _ => self.slot(key),
-            };
-            last = Some((key, slot));
-            slots.push(slot);
+        let dense = by_address && self.buckets.len() < DENSE_MAX;
+        let seed = self.seed;
+        let bucket = self.buckets.entry(minute).or_insert_with(|| Bucket {
+            dense: dense.then(Vec::new),
+            seed,
+            ..Bucket::default()
+        });
+        let before = bucket.groups.len();
+        work(bucket);
+        self.count += bucket.groups.len() - before;
+    }
+
+    /// The same sums over buckets of `grain`.
+    pub(super) fn coarsen(self, grain: Grain) -> Groups {
+        let unit = grain.nanos() / super::MINUTE_NANOS;
+        let mut coarse = Groups::new(self.cube, self.seed);
+        for (minute, bucket) in self.buckets {
+            let start = minute.div_euclid(unit) * unit;
+            match coarse.buckets.get_mut(&start) {
+                Some(into) => into.absorb(bucket),
+                None => {
+                    coarse.buckets.insert(start, bucket);
+                }
+            }
+        }
+        coarse.count = coarse.buckets.values().map(|bucket| bucket.groups.len()).sum();
+        coarse
+    }
+}
+
+impl Bucket {
+    /// The slots of keys, at most [`ROWS_AT_ONCE`]; unknown keys get one.
+    pub(super) fn find(&mut self, low: &[u64], high: &[u64], slots: &mut [u32; ROWS_AT_ONCE]) {
+        let mut last = (Key::default(), NONE);
+        for ((low, high), slot) in low.iter().zip(high).zip(slots) {
+            let key = Key { low: *low, high: *high };
+            if last.1 == NONE || last.0 != key {
+                last = (key, self.slot(key));
+            }
+            *slot = last.1;
+        }
+    }
+
+    /// The slot of a key.
+    #[inline]
+    pub(super) fn slot(&mut self, key: Key) -> u32 {
+        match &self.dense {
+            Some(slots) => match slots.get(key.low as usize) {
+                Some(slot) if *slot != NONE => *slot,
+                _ => self.add_dense(key),
+            },
+            None => self.slot_by_hash(key),
         }
     }
 
     #[inline]
-    fn slot(&mut self, key: u128) -> u32 {
-        let hashed = hash(key);
-        if let Some((_, slot)) = self.index.find(hashed, |(known, _)| *known == key) {
-            return *slot;
+    fn slot_by_hash(&mut self, key: Key) -> u32 {
+        if self.groups.len() * 2 >= self.index.len() {
+            self.grow();
+        }
+        let hashed = hash(key, self.seed);
+        let (mask, tag) = (self.index.len() - 1, hashed >> 32);
+        let mut at = hashed as usize & mask;
+        loop {
+            let entry = self.index[at];
+            if entry == 0 {
+                break;
+            }
+            let slot = entry as u32 - 1;
+            if entry >> 32 == tag && self.groups[slot as usize].key == key {
+                return slot;
+            }
+            at = (at + 1) & mask;
         }
         let slot = self.add(key);
-        self.index.insert_unique(hashed, (key, slot), |(key, _)| hash(*key));
+        self.index[at] = tag << 32 | u64::from(slot + 1);
         slot
     }
 
-    #[inline]
-    fn slot_by_code(&mut self, key: u128) -> u32 {
-        let (time, code) = (key >> DIMENSION_BITS, key as u32 as usize);
-        let Some(at) = self.dense.iter().position(|dense| dense.time == time) else {
-            if self.dense.len() == DENSE_MAX {
-                return self.slot(key);
+    #[cold]
+    fn grow(&mut self) {
+        let len = (self.groups.len() * 4).next_power_of_two().max(INDEX_MIN);
+        let mask = len - 1;
+        self.index.clear();
+        self.index.resize(len, 0);
+        for (slot, group) in self.groups.iter().enumerate() {
+            let hashed = hash(group.key, self.seed);
+            let mut at = hashed as usize & mask;
+            while self.index[at] != 0 {
+                at = (at + 1) & mask;
             }
-            self.dense.push(Dense { time, slots: Vec::new() });
-            return self.slot_by_code(key);
-        };
-        let slots = &mut self.dense[at].slots;
-        if code >= slots.len() {
-            slots.resize((code + 1).next_power_of_two(), NONE);
-        }
-        match slots[code] {
-            NONE => {
-                let slot = self.add(key);
-                self.dense[at].slots[code] = slot;
-                slot
-            }
-            slot => slot,
+            self.index[at] = hashed >> 32 << 32 | (slot as u64 + 1);
         }
     }
 
-    fn add(&mut self, key: u128) -> u32 {
-        let slot = self.keys.len() as u32;
-        self.keys.push(key);
-        self.sums.push(Sums::default());
+    #[cold]
+    fn add_dense(&mut self, key: Key) -> u32 {
+        let slot = self.add(key);
+        if let Some(slots) = &mut self.dense {
+            let code = key.low as usize;
+            if code >= slots.len() {
+                slots.resize((code + 1).next_power_of_two(), NONE);
+            }
+            slots[code] = slot;
+        }
         slot
     }
 
-    /// The same sums over buckets of `unit` minutes.
-    pub(super) fn coarsen(self, unit: i64) -> Groups {
-        let dimensions = (1 << DIMENSION_BITS) - 1;
-        let coarse = |key: u128| time_key(minute_of(key), unit) | key & dimensions;
-        if self.keys.iter().all(|key| coarse(*key) == *key) {
-            return self;
+    fn add(&mut self, key: Key) -> u32 {
+        self.groups.push(Group { key, sums: Sums::default() });
+        (self.groups.len() - 1) as u32
+    }
+
+    /// The sums of the reverse direction of a slot.
+    pub(super) fn reverse_mut(&mut self, slot: u32) -> &mut Reverse {
+        if self.reverse.len() < self.groups.len() {
+            self.reverse.resize(self.groups.len(), Reverse::default());
         }
-        let mut groups = Groups::new(self.cube);
-        for (key, sums) in self.keys.iter().zip(&self.sums) {
-            let slot = groups.slot(coarse(*key));
-            groups.sums[slot as usize].add(sums);
+        &mut self.reverse[slot as usize]
+    }
+
+    fn absorb(&mut self, other: Bucket) {
+        for (at, group) in other.groups.iter().enumerate() {
+            let slot = self.slot(group.key);
+            self.groups[slot as usize].sums.add(&group.sums);
+            if let Some(reverse) = other.reverse.get(at) {
+                self.reverse_mut(slot).add(reverse);
+            }
         }
-        groups
     }
 }
