@@ -90,8 +90,10 @@ impl Cube {
     /// as records, the records answer as fast.
     pub const fn kept_at(self, grain: Grain) -> bool {
         match self {
-            Cube::Exporters | Cube::Interfaces | Cube::Countries => true,
-            Cube::Ports | Cube::Systems => !matches!(grain, Grain::Minute),
+            Cube::Exporters => true,
+            Cube::Interfaces | Cube::Ports | Cube::Systems | Cube::Countries => {
+                !matches!(grain, Grain::Minute)
+            }
             Cube::Sources | Cube::Destinations => matches!(grain, Grain::Hour),
         }
     }

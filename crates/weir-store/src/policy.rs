@@ -44,6 +44,9 @@ pub struct Compaction {
     pub delay: Duration,
     /// Rows that are sorted at a time: bounds the memory of a merge (about 250 octets a row).
     pub run_rows: usize,
+    /// A raw segment with as many rows a block, and at least a quarter of the octets after which
+    /// one is closed, is left as it is: merging it would cost more than it gives.
+    pub full_block_rows: u64,
     /// Octets of its inputs after which a merged segment is full.
     pub segment_octets: u64,
     /// Part of one core that the merge may use, 0.0 to 1.0.
@@ -99,6 +102,7 @@ impl StorePolicy {
                 enabled: true,
                 delay: Duration::from_secs(120),
                 run_rows: 8 * weir_model::batch::ROWS_MAX,
+                full_block_rows: weir_model::batch::ROWS_MAX as u64 / 4,
                 segment_octets: 512 << 20,
                 core_share: 0.5,
             },

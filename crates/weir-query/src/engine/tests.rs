@@ -319,8 +319,10 @@ fn whole_hours_are_answered_from_rollups_and_edges_from_finer_ones() {
     assert_eq!(answer.stats.tier, "1h");
     let from = r#""from":"2026-11-20T10:00:30Z","to":"2026-11-20T11:30:00Z""#;
     let edges = question(&format!(r#"{{{from},"group_by":["proto","dst_port"]}}"#));
-    assert_eq!(ask(&parts, &edges, 2).unwrap().stats.tier, "5m+1m+raw");
-    let by_minute = Query { bucket: Some("1m".into()), ..edges.clone() };
+    assert_eq!(ask(&parts, &edges, 2).unwrap().stats.tier, "5m+raw");
+    let totals = Query { group_by: vec!["proto".into()], ..edges.clone() };
+    assert_eq!(ask(&parts, &totals, 2).unwrap().stats.tier, "5m+1m+raw");
+    let by_minute = Query { bucket: Some("1m".into()), ..totals };
     assert_eq!(ask(&parts, &by_minute, 2).unwrap().stats.tier, "1m+raw");
     let fine = Query { filter: "src_port = 53".into(), ..edges };
     assert_eq!(ask(&parts, &fine, 2).unwrap().stats.tier, "raw");

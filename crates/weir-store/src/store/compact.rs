@@ -1,7 +1,7 @@
 //! Merging: which segments become one, and in which order their rows stand then.
 //!
-//! Raw segments of an hour become segments of that hour, rollups of an hour and later of a day
-//! become one. The new segments take the place of the old ones in one record of the manifest.
+//! Raw segments of an hour become segments of that hour, unless their blocks are full already;
+//! rollups of an hour and later of a day become one. The new segments take the place of the old ones in one record of the manifest.
 //!
 //! Invariant: merging neither adds nor loses a row or a sum; an input that cannot be read whole is
 //! not merged, but marked and left alone.
@@ -17,7 +17,7 @@ use super::ticket::lock;
 use super::visible::Closed;
 use crate::error::StoreError;
 use crate::manifest::{Entry, Place, Record};
-use crate::policy::Compaction;
+use crate::policy::{Compaction, StorePolicy};
 use crate::rollup;
 use crate::segment::Tier;
 
@@ -52,14 +52,16 @@ fn steps(tier: Tier) -> &'static [Step] {
 pub(crate) fn next_job(core: &Core) -> (Option<Job>, usize) {
     let closed = lock(&core.visible).closed().to_vec();
     let damaged = lock(&core.damaged).clone();
-    let is_whole = |closed: &Closed| {
-        !damaged.contains(&closed.entry.id()) && closed.segment.noted_damage().is_none()
+    let may_merge = |closed: &Closed| {
+        !damaged.contains(&closed.entry.id())
+            && closed.segment.noted_damage().is_none()
+            && !is_full(closed, &core.policy)
     };
-    let whole: Vec<Closed> = closed.into_iter().filter(is_whole).collect();
+    let left: Vec<Closed> = closed.into_iter().filter(may_merge).collect();
     let now = core.now();
     let mut job = None;
     let mut backlog = 0;
-    for group in groups(&whole) {
+    for group in groups(&left) {
         if !is_due(&group, &core.policy.compaction, now) {
             continue;
         }
@@ -73,6 +75,17 @@ pub(crate) fn next_job(core: &Core) -> (Option<Job>, usize) {
         job.place.id = core.next_id();
     }
     (job, backlog)
+}
+
+/// True for raw segments whose blocks are large already: sorting them again takes more than all
+/// that was done before, and does not make them smaller (ADR 4). The least size bounds how many
+/// files there are.
+fn is_full(closed: &Closed, policy: &StorePolicy) -> bool {
+    let entry = &closed.entry;
+    let blocks = closed.segment.block_count() as u64;
+    entry.place.tier == Tier::Raw
+        && entry.octets >= policy.segment_octets / 4
+        && entry.rows >= blocks.saturating_mul(policy.compaction.full_block_rows)
 }
 
 /// Every set of segments that belong together, by table, tier and span.

@@ -42,6 +42,25 @@ fn merging_changes_no_row_and_no_sum() {
 }
 
 #[test]
+fn segments_of_full_blocks_are_left_alone_and_small_ones_are_merged() {
+    let mut rig = Rig::new(7);
+    rig.core.policy.compaction.full_block_rows = 250;
+    for rows in [300, 300, 300, 90, 90] {
+        rig.append(rows).unwrap();
+        rig.core.commit(true).unwrap();
+        rig.core.maintain(&|_| {}).unwrap();
+    }
+    let rows = |rig: &Rig| raw(rig).iter().map(|s| s.info().rows).collect::<Vec<_>>();
+    assert_eq!(rows(&rig), [300, 300, 300, 90, 90]);
+    let octets: Vec<u64> = raw(&rig).iter().map(|s| s.info().octets).collect();
+    rig.core.policy.segment_octets = octets[..3].iter().min().unwrap() * 4;
+    rig.clock.advance(Duration::from_secs(7200));
+    rig.core.maintain(&|_| {}).unwrap();
+    assert_eq!(rows(&rig), [300, 300, 300, 180]);
+    rig.check("merged in part");
+}
+
+#[test]
 fn merged_flows_stand_by_address() {
     let rig = filled(1);
     rig.clock.advance(Duration::from_secs(7200));
