@@ -1,5 +1,6 @@
 //! Raw rows, newest first, page by page.
 
+mod export;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::error::QueryError;
 use crate::filter::suggest::nearest;
 use crate::limits::{Cancel, QueryLimits};
 use crate::plan;
+pub use export::export;
 use search::Search;
 
 /// A search for raw rows, as the API takes it in JSON.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use weir_model::columns::flows;
 use weir_model::{Addr, Clock, ColumnId, FlowBatch, Table, Timestamp};
 use weir_query::{
-    Answer, AnswerValue, Cancel, Query, QueryLimits, RecordsPage, RecordsQuery, records, run,
+    Answer, AnswerValue, Cancel, Query, QueryError, QueryLimits, RecordsPage, RecordsQuery, export,
+    records, run,
 };
 use weir_store::{DiskFiles, Retention, Store, StorePolicy, Tier};
 
@@ -294,6 +295,43 @@ fn page(store: &Store) -> RecordsPage {
     let from = at("09:00:00").to_string();
     let query = RecordsQuery { from, limit: 10_000, ..RecordsQuery::default() };
     records(&store.snapshot(), &query, &QueryLimits::default(), &Cancel::new(), &Noon).unwrap()
+}
+
+#[test]
+fn an_export_hands_out_every_row_that_the_pages_have() {
+    let folder = filled("export");
+    let store = open(&folder.0, Retention::default());
+    store.append(&batch(&rows()[..40])).unwrap();
+    for filter in ["", "proto = tcp and src_addr != 10.0.0.2", "octets > 1000000"] {
+        let query = RecordsQuery {
+            from: at("09:00:30").to_string(),
+            to: at("11:59:00").to_string(),
+            filter: filter.into(),
+            limit: 10_000,
+            ..RecordsQuery::default()
+        };
+        let (limits, cancel) = (QueryLimits::default(), Cancel::new());
+        let page = records(&store.snapshot(), &query, &limits, &cancel, &Noon).unwrap();
+        let mut wanted = lines(&page.rows);
+        let mut found = Vec::new();
+        let stats = export(&store.snapshot(), &query, &limits, &cancel, &Noon, |batch| {
+            found.extend(lines(&batch));
+            Ok::<(), QueryError>(())
+        });
+        wanted.sort();
+        found.sort();
+        assert_eq!(found, wanted, "{filter}");
+        assert_eq!(stats.unwrap().rows_matched, wanted.len() as u64);
+    }
+}
+
+fn lines(batch: &FlowBatch) -> Vec<String> {
+    let line = |row| {
+        let mut line = Vec::new();
+        weir_model::json::write_row(batch, row, &mut line);
+        String::from_utf8(line).unwrap()
+    };
+    (0..batch.rows()).map(line).collect()
 }
 
 fn segment_file(dir: &Path) -> PathBuf {

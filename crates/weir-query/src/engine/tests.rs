@@ -409,6 +409,10 @@ fn questions_without_meaning_are_refused_by_field() {
             r#"{"measures":["octest"]}"#,
             "measures: `octest` is not a measure of flows; did you mean `octets`?",
         ),
+        (
+            r#"{"table":"counters","measures":["flows"]}"#,
+            "measures: `flows` is not a measure of counters; did you mean `records`?",
+        ),
         (r#"{"measures":["p95(src_pod)"]}"#, "measures: `src_pod` has no p95"),
         (
             r#"{"measures":["p96(rtt_us)"]}"#,

@@ -192,8 +192,13 @@ fn total(def: &ColumnDef, table: Table) -> QueryError {
 
 fn unknown(word: &str, table: Table) -> QueryError {
     let columns = table.columns().iter().filter(|def| def.role != Role::Dimension);
-    let words = RATES.iter().map(|(word, ..)| *word).chain(["flows"]);
-    let hint = nearest(word, columns.map(|def| def.name).chain(words));
+    let fits = |column: &Option<&str>| column.is_none_or(|column| table.find(column).is_some());
+    let rates = RATES.iter().filter(|(_, column, ..)| fits(column)).map(|(word, ..)| *word);
+    let count = if table == Table::Flows { "flows" } else { "records" };
+    let hint = match word {
+        "flows" | "count" => Some(count),
+        _ => nearest(word, columns.map(|def| def.name).chain(rates).chain([count])),
+    };
     let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     bad(format!("`{word}` is not a measure of {}{hint}", table.name()))
 }

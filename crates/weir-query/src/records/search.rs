@@ -53,8 +53,7 @@ impl Search<'_> {
     /// Collects hits; when it is done the page's rows are among them.
     pub fn run(&mut self, parts: &[Arc<dyn Part>]) -> Result<(), QueryError> {
         self.hits.clear();
-        let mut candidates = self.candidates(parts);
-        candidates.sort_unstable_by_key(|c| std::cmp::Reverse((c.newest, c.part, c.block)));
+        let candidates = self.candidates(parts);
         let mut compiled: HashMap<usize, (Node, Arc<dyn Names>)> = HashMap::default();
         for candidate in candidates {
             self.control.check()?;
@@ -106,10 +105,26 @@ impl Search<'_> {
             }
         }
         self.stats.segments = segments;
+        candidates.sort_unstable_by_key(|c| std::cmp::Reverse((c.newest, c.part, c.block)));
         candidates
     }
 
-    fn compile(&self, part: &dyn Part) -> Result<(Node, Arc<dyn Names>), QueryError> {
+    /// Part and block of all that is in the range; those of one part stand together where blocks
+    /// are of one hour.
+    pub fn blocks_newest_first(&mut self, parts: &[Arc<dyn Part>]) -> Vec<(usize, usize)> {
+        let mut candidates = self.candidates(parts);
+        let mut newest = vec![i64::MIN; parts.len()];
+        for candidate in &candidates {
+            if let Some(newest) = newest.get_mut(candidate.part) {
+                *newest = candidate.newest.max(*newest);
+            }
+        }
+        let newest = |part: usize| newest.get(part).copied();
+        candidates.sort_by_key(|c| std::cmp::Reverse((newest(c.part), c.part, c.newest)));
+        candidates.into_iter().map(|c| (c.part, c.block)).collect()
+    }
+
+    pub fn compile(&self, part: &dyn Part) -> Result<(Node, Arc<dyn Names>), QueryError> {
         if self.filter.is_some_and(|expr| is_ruled_out(expr, part)) {
             return Ok((Node::Const(false), Arc::new(NoNames)));
         }

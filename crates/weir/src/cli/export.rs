@@ -6,17 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use weir_model::{Clock, SystemClock, Timestamp};
-use weir_query::{Cancel, RecordsQuery};
+use weir_model::{Clock, FlowBatch, SystemClock, Timestamp};
+use weir_query::{Cancel, QueryError, RecordsQuery};
 use weir_sink::Format;
 
 use super::Settings;
 use super::out::say;
 use super::query::{open, refusal};
 use crate::config::policies;
-
-/// Records fetched at a time: a block's worth.
-const PAGE: usize = 65_536;
 
 /// Arguments of `weir export`.
 #[derive(Debug, clap::Args)]
@@ -49,9 +46,10 @@ Examples:
   weir export --data /var/lib/weir --from 2026-11-19 --to 2026-11-20 --out day.parquet
   duckdb -c \"select src_addr, sum(octets) from 'day.parquet' group by 1 order by 2 desc limit 10\"
 
-Records come newest first.";
+Records come as they are stored: the segments with the newest first; merged segments are sorted by
+address. Sort where order matters.";
 
-/// One moment for all pages: "now" must not move between them.
+/// One moment for the whole file.
 struct Stopped(Timestamp);
 
 impl Clock for Stopped {
@@ -65,8 +63,7 @@ impl Args {
     pub fn run(self, settings: &Settings) -> anyhow::Result<ExitCode> {
         let format = self.format()?;
         let snapshot = open(&self.data)?;
-        let mut limits = policies::query_limits(&settings.load()?.query);
-        limits.records = PAGE;
+        let limits = policies::query_limits(&settings.load()?.query);
         let out: Box<dyn Write + Send> = match self.out.to_str() {
             Some("-") => Box::new(io::stdout()),
             _ => Box::new(
@@ -75,33 +72,33 @@ impl Args {
             ),
         };
         let mut writer = format.writer(BufWriter::with_capacity(1 << 16, out));
+        // Why: a file may take longer than a question may.
         let clock = Stopped(SystemClock.now());
-        let mut query = RecordsQuery {
+        let query = RecordsQuery {
             from: self.from.clone(),
             to: self.to.clone(),
             filter: self.filter.clone(),
-            limit: PAGE,
             ..RecordsQuery::default()
         };
         let mut rows = 0u64;
         let shown = io::stderr().is_terminal();
-        loop {
-            let mut page = weir_query::records(&snapshot, &query, &limits, &Cancel::new(), &clock)
-                .map_err(|error| refusal(&error, &self.filter))?;
-            page.rows.seal();
-            writer.write(&page.rows).context("writing records")?;
-            rows += page.rows.rows() as u64;
+        let write = |batch: FlowBatch| {
+            writer.write(&batch).context("writing records")?;
+            rows += batch.rows() as u64;
             if shown {
                 say(&format!("\r{rows} records\x1b[K"));
             }
-            query.cursor = page.next;
-            if query.cursor.is_none() {
-                break;
-            }
-        }
+            anyhow::Ok(())
+        };
+        let stats = weir_query::export(&snapshot, &query, &limits, &Cancel::new(), &clock, write)
+            .map_err(|error| match error.downcast::<QueryError>() {
+            Ok(error) => refusal(&error, &self.filter).into(),
+            Err(error) => error,
+        })?;
         writer.finish().context("ending the file")?;
         let clear = if shown { "\r\x1b[K" } else { "" };
         say(&format!("{clear}{rows} records written to {}\n", self.out.display()));
+        stats.notes.iter().for_each(|note| say(&format!("note: {note}\n")));
         Ok(ExitCode::SUCCESS)
     }
 
