@@ -247,7 +247,7 @@ pub mod flows {
         187 SRC_EXE "src_exe" Str None Process Dimension [] "Path of the program of the source process";
         188 SRC_CMDLINE "src_cmdline" Str None Process Dimension [] "Command line of the source process";
         189 SRC_UID "src_uid" U32 None Process Dimension [] "User id of the source process";
-        190 SRC_USER "src_user" Str None Process Dimension [ie(371), ie(40000), ie(56702)] "User of the source process or address";
+        190 SRC_USER "src_user" Str None Process Dimension [ie(371), ie(40000), ie(56702), ntop(121)] "User of the source process or address";
         191 SRC_CONTAINER "src_container" Str None Process Dimension [] "Name of the source container";
         192 SRC_CONTAINER_ID "src_container_id" Str None Process Dimension [] "Id of the source container";
         193 SRC_IMAGE "src_image" Str None Process Dimension [] "Image of the source container";
@@ -268,8 +268,8 @@ pub mod flows {
         208 RTT_MIN_US "rtt_min_us" U32 Microseconds Tcp Measure [] "Lowest round-trip time";
         209 RTT_MAX_US "rtt_max_us" U32 Microseconds Tcp Measure [] "Highest round-trip time";
         210 RTT_VAR_US "rtt_var_us" U32 Microseconds Tcp Measure [] "Variation of the round-trip time";
-        211 RETRANSMITS "retransmits" U32 Packets Tcp Measure [] "Segments sent again since the last report";
-        212 REVERSE_RETRANSMITS "reverse_retransmits" U32 Packets Tcp Measure [] "Segments that the other side sent again";
+        211 RETRANSMITS "retransmits" U32 Packets Tcp Measure [ntop(109)] "Segments sent again since the last report";
+        212 REVERSE_RETRANSMITS "reverse_retransmits" U32 Packets Tcp Measure [ntop(110)] "Segments that the other side sent again";
         213 LOST "lost" U32 Packets Tcp Measure [] "Segments that the sender believes lost";
         214 UNACKED "unacked" U32 Packets Tcp Measure [] "Segments sent and not yet acknowledged";
         215 REORDERING "reordering" U32 Packets Tcp Measure [] "Degree of reordering that the sender allows for";
