@@ -89,13 +89,7 @@ impl Cube {
     /// False for sums that are not kept at this grain: where a bucket has nearly as many groups
     /// as records, the records answer as fast.
     pub const fn kept_at(self, grain: Grain) -> bool {
-        match self {
-            Cube::Exporters => true,
-            Cube::Interfaces | Cube::Ports | Cube::Systems | Cube::Countries => {
-                !matches!(grain, Grain::Minute)
-            }
-            Cube::Sources | Cube::Destinations => matches!(grain, Grain::Hour),
-        }
+        matches!(self, Cube::Exporters) || !matches!(grain, Grain::Minute)
     }
 }
 
