@@ -12,6 +12,20 @@ use super::{Entry, File, Files, Lock, Space};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiskFiles;
 
+impl DiskFiles {
+    /// Lets this process keep as many files open as the system allows without a privilege: each
+    /// segment is one. Returns how many. What cannot be raised stays as it is.
+    pub fn raise_limit() -> Option<u64> {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let raised = rustix::process::Rlimit { current: limit.maximum, ..limit.clone() };
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit.maximum,
+            Err(_) => limit.current,
+        }
+    }
+}
+
 impl File for fs::File {
     fn write_all_at(&self, octets: &[u8], offset: u64) -> io::Result<()> {
         FileExt::write_all_at(self, octets, offset)
@@ -107,5 +121,17 @@ impl Files for DiskFiles {
             Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_the_highest_that_is_allowed() {
+        let raised = DiskFiles::raise_limit();
+        let now = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        assert_eq!((now.current, now.maximum), (raised, raised));
     }
 }

@@ -174,6 +174,7 @@ impl Args {
 /// Reads the data folder as it is on disk now.
 pub fn open(folder: &Path) -> anyhow::Result<Snapshot> {
     let folder = policies::store_folder(folder);
+    DiskFiles::raise_limit();
     let (store, report) = Store::open_read_only(&folder, Arc::new(DiskFiles))
         .with_context(|| format!("opening the data folder {}", folder.display()))?;
     for file in &report.quarantined {

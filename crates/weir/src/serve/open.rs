@@ -11,6 +11,9 @@ use weir_store::{DiskFiles, Store};
 
 use crate::config::policies::Policies;
 
+/// Fewer open files than this are told at the start: a store that keeps years of sums has more.
+const FILES_MIN: u64 = 16_384;
+
 /// Binds the HTTP port, or says who may have it and what to do.
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     match TcpListener::bind(address).await {
@@ -33,6 +36,7 @@ pub fn store(policies: &Policies, clock: &Arc<dyn Clock>) -> anyhow::Result<Stor
     maker
         .create(&policies.folder)
         .with_context(|| format!("making the data folder {}", policies.folder.display()))?;
+    let files_max = DiskFiles::raise_limit();
     let opened = Store::open(policies.store.clone(), Arc::clone(clock), Arc::new(DiskFiles));
     let (store, report) =
         opened.with_context(|| format!("opening the data folder {}", policies.folder.display()))?;
@@ -49,6 +53,12 @@ pub fn store(policies: &Policies, clock: &Arc<dyn Clock>) -> anyhow::Result<Stor
         tracing::info!(file = segment.file, rows, octets_cut, "segment of the last run recovered");
     }
     let (segments, rows) = (report.segments, report.rows);
+    if files_max.is_some_and(|max| max < FILES_MIN) {
+        tracing::warn!(
+            max = files_max,
+            "few files may be open at once, and every segment is one: raise LimitNOFILE (ulimit -Hn)"
+        );
+    }
     tracing::info!(segments, rows, took_ms = report.took.as_millis(), "store opened");
     Ok(store)
 }
