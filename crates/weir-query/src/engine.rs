@@ -7,6 +7,7 @@
 mod assemble;
 mod binding;
 mod block;
+mod coded;
 mod damage;
 mod figures;
 mod keys;

@@ -18,6 +18,15 @@ pub(crate) enum Binding {
     Cube(Cube),
 }
 
+/// What rows add to a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Addends {
+    /// 1 each.
+    Ones,
+    /// Their values in a column; nulls add nothing.
+    Column(ColumnId),
+}
+
 /// The columns that rollups sum: flow column, its sum, its scaled sum.
 const SUMS: [(ColumnId, ColumnId, ColumnId); 4] = [
     (flows::OCTETS, rollups::OCTETS, rollups::OCTETS_SCALED),
@@ -63,6 +72,31 @@ impl Binding {
                     out.push(flows::SAMPLING_RATE);
                 }
             }
+        }
+    }
+
+    /// The column whose values are what each row adds to an additive figure, and the factor that
+    /// all of them take; none where it is not that simple.
+    pub fn plain_addends(self, figure: Figure, block: &Block<'_>) -> Option<(Addends, u64)> {
+        use weir_model::Scalar;
+        use weir_store::BlockColumn;
+        match (self, figure) {
+            (Binding::Raw(table), Figure::Sum(id, scaled)) => {
+                let rate = match block.known(flows::SAMPLING_RATE) {
+                    _ if !scaled || table != Table::Flows => 1,
+                    BlockColumn::Absent | BlockColumn::Constant(Scalar::U64(0)) => 1,
+                    BlockColumn::Constant(Scalar::U64(rate)) => *rate,
+                    _ => return None,
+                };
+                Some((Addends::Column(id), rate))
+            }
+            (Binding::Raw(_), Figure::Count) => Some((Addends::Ones, 1)),
+            (Binding::Cube(_), Figure::Sum(..) | Figure::Count) => {
+                let mut sources = Vec::with_capacity(1);
+                self.sources(figure, &mut sources);
+                Some((Addends::Column(sources.pop()?), 1))
+            }
+            _ => None,
         }
     }
 

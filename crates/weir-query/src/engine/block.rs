@@ -32,6 +32,12 @@ impl<'a> Block<'a> {
         Ok(self.columns.get(at).map_or(&BlockColumn::Absent, |(_, column)| column))
     }
 
+    /// A column that was read.
+    pub fn known(&self, id: ColumnId) -> &BlockColumn {
+        let found = self.columns.iter().find(|(known, _)| *known == id);
+        found.map_or(&BlockColumn::Absent, |(_, column)| column)
+    }
+
     /// Reads those of these columns that were not yet, at once.
     pub fn fetch(&mut self, ids: &[ColumnId]) -> Result<(), QueryError> {
         let known = |id: &ColumnId| self.columns.iter().any(|(known, _)| known == id);

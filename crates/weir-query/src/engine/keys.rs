@@ -84,6 +84,14 @@ impl Layout {
         }
     }
 
+    /// The column of the only key, when its values have codes.
+    pub fn coded(&self) -> Option<ColumnId> {
+        match (self.steps.as_slice(), self.keys.as_slice()) {
+            ([Step::Column(_, _, Pack::Addr | Pack::String)], [key]) => Some(key.def.id),
+            _ => None,
+        }
+    }
+
     /// The values of a packed key, in the order of the group-by columns.
     pub fn unpack(&self, packed: u128, pool: &Pool) -> Vec<AnswerValue> {
         let mut values = vec![AnswerValue::Null; self.keys.len()];
@@ -151,6 +159,20 @@ impl<'a> Packer<'a> {
     /// Forgets the codes of the part before.
     pub fn next_part(&mut self) {
         self.maps.iter_mut().for_each(Vec::clear);
+    }
+
+    /// The piece of a code of the only key ([`Layout::coded`]).
+    pub fn piece(&self, code: u32, names: &dyn Names) -> u64 {
+        let Some(key) = self.layout.keys.first() else { return 0 };
+        let id = match key.def.ty {
+            ColumnType::Addr => {
+                let addr = names.addrs().get(code as usize).copied().unwrap_or_default();
+                let addr = key.prefix.map_or(addr, |(v4, v6)| Addr::prefix(addr, v4, v6));
+                self.pool.addrs().id(addr)
+            }
+            _ => self.pool.strings().intern(names.string(Code(code))).0,
+        };
+        u64::from(id) + 1
     }
 
     /// Packed keys of the kept rows. `column` names the part's columns.

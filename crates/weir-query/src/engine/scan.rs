@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use weir_model::{Clock, ColumnId, Scalar, Table, Timestamp};
+use weir_model::{Clock, ColumnId, Scalar, Table, Timestamp, Values};
+use weir_store::BlockColumn;
 
 use super::binding::{Binding, rate_unknown};
 use super::block::Block;
@@ -46,6 +47,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) trait Sink: Send {
     /// Rows of another part follow.
     fn next_part(&mut self);
+    /// All rows of a part with these names were taken.
+    fn end_part(&mut self, _: &dyn Names) {}
     /// Takes the kept rows of a block; returns the octets it holds now.
     fn take(
         &mut self,
@@ -247,6 +250,7 @@ impl Walk<'_> {
                 break;
             }
             if *at != part {
+                self.end_part(part, &mut sink);
                 part = *at;
                 sink.next_part();
             }
@@ -259,7 +263,16 @@ impl Walk<'_> {
                 return Err(error);
             }
         }
+        self.end_part(part, &mut sink);
         Ok(sink)
+    }
+
+    fn end_part<S: Sink>(&self, part: usize, sink: &mut S) {
+        let Some(work) = self.works.get(part) else { return };
+        let compiled = work.compiled.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(compiled) = compiled {
+            sink.end_part(compiled.names.as_ref());
+        }
     }
 
     fn block<S: Sink>(
@@ -330,16 +343,18 @@ impl Walk<'_> {
     }
 }
 
-/// Time of each kept row in column `time`; rows without are left as none.
+/// Time of each kept row in column `time`. Kept rows have one.
 pub(crate) fn times(
     block: &mut Block<'_>,
     time: ColumnId,
     kept: &Selection,
-) -> Result<Vec<Option<i64>>, QueryError> {
-    let column = block.column(time)?;
-    let time = |row| match column.get(row) {
-        Some(Scalar::I64(time)) => Some(time),
-        _ => None,
-    };
-    Ok(kept.rows().map(time).collect())
+) -> Result<Vec<i64>, QueryError> {
+    let mut times = Vec::with_capacity(kept.len());
+    match block.column(time)? {
+        BlockColumn::Values { data: Values::I64(v), .. } => kept.gather(v, &mut times, |t| t),
+        BlockColumn::Constant(Scalar::I64(time)) => times.resize(kept.len(), *time),
+        _ => {}
+    }
+    times.resize(kept.len(), i64::MIN);
+    Ok(times)
 }

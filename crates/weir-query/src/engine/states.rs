@@ -98,7 +98,14 @@ impl<'l, 'a> States<'l, 'a> {
         let mut slots: Vec<u32> = match &mut self.groups {
             Groups::Known { ids, others } if ids.is_empty() => vec![*others; kept.len()],
             Groups::Known { ids, others } => {
-                let group = |key| ids.get(key).copied().unwrap_or(*others);
+                // Rows of one group often follow one another.
+                let (mut last, mut group) = (None, *others);
+                let group = |key| {
+                    if last != Some(key) {
+                        (last, group) = (Some(key), ids.get(key).copied().unwrap_or(*others));
+                    }
+                    group
+                };
                 self.keys.iter().map(group).collect()
             }
             Groups::Found(ids) => {
@@ -110,12 +117,17 @@ impl<'l, 'a> States<'l, 'a> {
             }
         };
         if let Some(width) = self.buckets.width {
-            let times = times(block, from.time, kept)?;
-            for (slot, time) in slots.iter_mut().zip(times) {
-                // Proof: kept rows have a time within the range, and buckets cover the range.
-                let at = time.map_or(0, |time| time.saturating_sub(self.buckets.first) / width);
-                let bucket = usize::try_from(at).unwrap_or(0).min(count - 1);
-                *slot = *slot * count as u32 + bucket as u32;
+            let (mut bucket, mut start, mut end) = (0, 0, 0);
+            for (slot, time) in slots.iter_mut().zip(times(block, from.time, kept)?) {
+                // Rows come by time, nearly: most are in the bucket of the row before.
+                if time < start || time >= end {
+                    // Proof: kept rows have a time within the range, and buckets cover the range.
+                    let at = time.saturating_sub(self.buckets.first) / width;
+                    bucket = usize::try_from(at).unwrap_or(0).min(count - 1) as u32;
+                    start = self.buckets.first.saturating_add(i64::from(bucket) * width);
+                    end = start.saturating_add(width);
+                }
+                *slot = *slot * count as u32 + bucket;
             }
         }
         if let Groups::Found(ids) = &self.groups {

@@ -4,10 +4,15 @@
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
+use weir_model::{ColumnId, Values};
+use weir_store::BlockColumn;
 
+use super::binding::Addends;
 use super::block::Block;
+use super::coded::Coded;
 use super::keys::{Layout, Packer};
 use super::mask::Selection;
+use super::part::Names;
 use super::pool::Pool;
 use super::scan::{Sink, Source};
 use crate::error::QueryError;
@@ -99,6 +104,9 @@ pub(crate) struct Sums<'a> {
     dense: Vec<u64>,
     keys: Vec<u128>,
     addends: Vec<Vec<u64>>,
+    /// Sums by code of the part that is read.
+    coded: Coded,
+    coded_key: Option<ColumnId>,
 }
 
 impl<'a> Sums<'a> {
@@ -121,6 +129,8 @@ impl<'a> Sums<'a> {
             dense: Vec::new(),
             keys: Vec::new(),
             addends: vec![Vec::new(); figures.len()],
+            coded: Coded::new(figures.len()),
+            coded_key: layout.coded(),
         }
     }
 
@@ -149,6 +159,29 @@ impl<'a> Sums<'a> {
                 *sum = sum.saturating_add(*value);
             }
         }
+    }
+
+    /// Adds whole blocks by the codes of their only key, without a key a row. False when the
+    /// block is not that simple.
+    fn add_coded(&mut self, from: &Source<'_>, block: &Block<'_>, kept: &Selection) -> bool {
+        let (Some(key), Selection::All(_)) = (self.coded_key, kept) else { return false };
+        let BlockColumn::Values { data: Values::Code(codes), validity: None } =
+            block.known(from.binding.column(key))
+        else {
+            return false;
+        };
+        let addends = |figure: &Figure| from.binding.plain_addends(*figure, block);
+        let Some(addends) = self.figures.iter().map(addends).collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        self.coded.see(codes);
+        for (at, (addends, factor)) in addends.into_iter().enumerate() {
+            match addends {
+                Addends::Ones => self.coded.add_same(at, codes, factor),
+                Addends::Column(id) => self.coded.add(at, codes, block.known(id), factor),
+            }
+        }
+        true
     }
 
     fn add_table(&mut self) {
@@ -203,7 +236,7 @@ impl<'a> Sums<'a> {
 
     fn octets(&self) -> usize {
         match &self.state {
-            State::Dense(sums, seen) => sums.len() * 8 + seen.len(),
+            State::Dense(sums, seen) => sums.len() * 8 + seen.len() + self.coded.octets(),
             State::Table(table) => table.octets(),
             State::Split(partitions, _) => {
                 let of = |p: &Partition| p.keys.len() * 16 + p.values.len() * 8 + p.table.octets();
@@ -224,12 +257,32 @@ impl Sink for Sums<'_> {
         self.packer.next_part();
     }
 
+    fn end_part(&mut self, names: &dyn Names) {
+        let State::Dense(sums, seen) = &mut self.state else { return };
+        let (packer, width) = (&self.packer, self.figures.len());
+        self.coded.drain(&mut |code, more| {
+            let group = packer.piece(code, names) as usize;
+            if group >= seen.len() {
+                let len = (group + 1).next_power_of_two();
+                seen.resize(len, false);
+                sums.resize(len * width, 0);
+            }
+            seen[group] = true;
+            for (sum, more) in sums[group * width..].iter_mut().zip(more) {
+                *sum = sum.saturating_add(more);
+            }
+        });
+    }
+
     fn take(
         &mut self,
         from: &Source<'_>,
         block: &mut Block<'_>,
         kept: &Selection,
     ) -> Result<usize, QueryError> {
+        if self.add_coded(from, block, kept) {
+            return Ok(self.octets());
+        }
         let column = |id| from.binding.column(id);
         if matches!(self.state, State::Dense(..)) {
             self.packer.pack_dense(block, kept, from.names, &column, &mut self.dense)?;
