@@ -83,7 +83,7 @@ impl Default for IngestPolicy {
             tcp: vec![any(TCP_PORT)],
             receive_threads: 0,
             decode_threads: 0,
-            receive_buffer_octets: 16 << 20,
+            receive_buffer_octets: 32 << 20,
             queue_octets: 64 << 20,
             flush_after: Duration::from_millis(100),
             allow: Vec::new(),

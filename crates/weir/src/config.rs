@@ -54,7 +54,7 @@ sections! {
         /// Address blocks that may send, as in ["10.0.0.0/8"]; empty allows all.
         allow: List<Block> = "[]";
         /// Receive buffer to ask the kernel for, per UDP socket; net.core.rmem_max bounds it.
-        receive_buffer: Octets = "\"16MiB\"";
+        receive_buffer: Octets = "\"32MiB\"";
         /// Threads that receive; 0 picks one per four cores.
         receive_threads: usize = "0";
         /// Threads that decode; 0 picks one per core.

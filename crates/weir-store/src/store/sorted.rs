@@ -29,10 +29,10 @@ pub(crate) struct Sorted<'a> {
     pace: &'a dyn Fn(Duration),
     /// Segment and block to be read next.
     at: (usize, usize),
-    /// Batches of this run.
-    run: Vec<FlowBatch>,
-    /// Batch and row of the rows that are left of this run, in order.
-    order: VecDeque<(u32, u32)>,
+    /// Rows of this run, as they were read.
+    run: FlowBatch,
+    /// Rows that are left of this run, in order.
+    order: VecDeque<u32>,
 }
 
 /// Columns that a table's rows are sorted by: two addresses or numbers, then the time.
@@ -54,14 +54,15 @@ impl<'a> Sorted<'a> {
         pace: &'a dyn Fn(Duration),
     ) -> Result<Sorted<'a>, ReadError> {
         let ranks = ranks(&segments)?;
-        let (at, run, order) = Default::default();
+        let (at, order) = Default::default();
+        let run = FlowBatch::new(table);
         Ok(Sorted { core, table, segments, ranks, pace, at, run, order })
     }
 
     /// Reads the next run and puts its rows in order. False when there is none.
     fn next_run(&mut self) -> Result<bool, StoreError> {
         self.run.clear();
-        let mut keys: Vec<(u64, i64, u32, u32)> = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
         while let Some(segment) = self.segments.get(self.at.0) {
             let (at, block) = self.at;
             if block >= segment.block_count() {
@@ -76,15 +77,15 @@ impl<'a> Sorted<'a> {
                 return Err(StoreError::Cancelled);
             }
             let before = self.core.clock.now();
-            let batch = self.run.len() as u32;
-            add_keys(segment, block, &self.ranks[at], sort_columns(self.table), batch, &mut keys)?;
-            self.run.push(segment.read_batch(block)?);
+            add_keys(segment, block, &self.ranks[at], sort_columns(self.table), &mut keys)?;
+            self.run.append(&segment.read_batch(block)?);
             self.at = (at, block + 1);
             (self.pace)(self.core.clock.now().since(before));
         }
+        self.run.seal();
         keys.sort_unstable();
         self.order.clear();
-        self.order.extend(keys.iter().map(|(_, _, batch, row)| (*batch, *row)));
+        self.order.extend(keys.iter().map(|(_, _, row)| *row));
         Ok(!self.order.is_empty())
     }
 }
@@ -102,8 +103,8 @@ impl Iterator for Sorted<'_> {
         }
         let before = self.core.clock.now();
         let count = self.order.len().min(ROWS_MAX);
-        let picks: Vec<(u32, u32)> = self.order.drain(..count).collect();
-        let batch = gather(self.table, &self.run, &picks);
+        let picks: Vec<u32> = self.order.drain(..count).collect();
+        let batch = gather(&self.run, &picks);
         (self.pace)(self.core.clock.now().since(before));
         Some(Ok(batch))
     }
@@ -124,19 +125,22 @@ fn ranks(segments: &[Arc<Segment>]) -> Result<Vec<Vec<u32>>, ReadError> {
         .collect())
 }
 
-/// Appends the sort key of every row of a block, with its place.
+/// Addresses or numbers, time, and row of the run.
+type Key = (u64, i64, u32);
+
+/// Appends the sort key of every row of a block, which come after those of earlier blocks.
 fn add_keys(
     segment: &Segment,
     block: usize,
     ranks: &[u32],
     [major, minor, time]: [ColumnId; 3],
-    batch: u32,
-    keys: &mut Vec<(u64, i64, u32, u32)>,
+    keys: &mut Vec<Key>,
 ) -> Result<(), ReadError> {
     let data = segment.read(block, &[major, minor, time])?;
     let major = numbers(data.column(major), data.rows(), ranks);
     let minor = numbers(data.column(minor), data.rows(), ranks);
     let times = data.column(time);
+    let start = keys.len() as u32;
     keys.extend((0..data.rows()).map(|row| {
         let key = u64::from(major[row]) << 32 | u64::from(minor[row]);
         let time = match times {
@@ -144,7 +148,7 @@ fn add_keys(
             BlockColumn::Constant(Scalar::I64(time)) => *time,
             _ => 0,
         };
-        (key, time, batch, row as u32)
+        (key, time, start + row as u32)
     }));
     Ok(())
 }
