@@ -109,13 +109,33 @@ impl Groups {
 impl Bucket {
     /// The slots of keys, at most [`ROWS_AT_ONCE`]; unknown keys get one.
     pub(super) fn find(&mut self, low: &[u64], high: &[u64], slots: &mut [u32; ROWS_AT_ONCE]) {
-        let mut last = (Key::default(), NONE);
-        for ((low, high), slot) in low.iter().zip(high).zip(slots) {
-            let key = Key { low: *low, high: *high };
-            if last.1 == NONE || last.0 != key {
-                last = (key, self.slot(key));
+        let keys = low.iter().zip(high).map(|(low, high)| Key { low: *low, high: *high });
+        if self.dense.is_some() {
+            for (key, slot) in keys.zip(slots) {
+                *slot = self.slot(key);
             }
-            *slot = last.1;
+            return;
+        }
+        // Cost: hashes and entries of all keys first, so that the reads of memory overlap.
+        let mut hashes = [0; ROWS_AT_ONCE];
+        for (key, hashed) in keys.clone().zip(&mut hashes) {
+            *hashed = hash(key, self.seed);
+        }
+        if !self.index.is_empty() {
+            let mask = self.index.len() - 1;
+            for (hashed, slot) in hashes.iter().zip(slots.iter_mut()).take(low.len()) {
+                let entry = self.index[*hashed as usize & mask];
+                let known = entry >> 32 == *hashed >> 32 && entry != 0;
+                *slot = if known { entry as u32 - 1 } else { NONE };
+            }
+        } else {
+            slots.fill(NONE);
+        }
+        for ((key, hashed), slot) in keys.zip(hashes).zip(slots) {
+            let known = self.groups.get(*slot as usize).is_some_and(|group| group.key == key);
+            if !known {
+                *slot = self.slot_by_hash(key, hashed);
+            }
         }
     }
 
@@ -127,16 +147,14 @@ impl Bucket {
                 Some(slot) if *slot != NONE => *slot,
                 _ => self.add_dense(key),
             },
-            None => self.slot_by_hash(key),
+            None => self.slot_by_hash(key, hash(key, self.seed)),
         }
     }
 
-    #[inline]
-    fn slot_by_hash(&mut self, key: Key) -> u32 {
+    fn slot_by_hash(&mut self, key: Key, hashed: u64) -> u32 {
         if self.groups.len() * 2 >= self.index.len() {
             self.grow();
         }
-        let hashed = hash(key, self.seed);
         let (mask, tag) = (self.index.len() - 1, hashed >> 32);
         let mut at = hashed as usize & mask;
         loop {
