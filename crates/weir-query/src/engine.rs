@@ -242,9 +242,9 @@ impl<'a> Engine<'a> {
             },
             self.gone,
         );
-        if trace.tiers.is_empty() {
-            trace.tiers = choice.tiers;
-        }
+        trace.tiers.extend(choice.tiers);
+        trace.tiers.sort_unstable_by_key(|tier| std::cmp::Reverse(*tier));
+        trace.tiers.dedup();
         for note in choice.notes {
             if !trace.notes.contains(&note) {
                 trace.notes.push(note);
