@@ -12,6 +12,7 @@ mod damage;
 mod figures;
 mod keys;
 mod mask;
+mod once;
 mod part;
 mod pool;
 mod predicate;
@@ -146,8 +147,14 @@ impl<'a> Engine<'a> {
         let current = self.look();
         let additive = figures.iter().all(|figure| figure.is_additive());
         let mut trace = Trace::default();
+        let distinct = distinct_layouts(&figures, plan.table);
         let mut ranking = None;
-        if !plan.keys.is_empty() {
+        let mut views = Vec::new();
+        if !plan.keys.is_empty() && additive && plan.bucket.is_some() {
+            let once = self.once(&current, &figures, &distinct, &mut trace)?;
+            (ranking, views) = once.map(|(r, view)| (Some(r), vec![view])).unwrap_or_default();
+        }
+        if !plan.keys.is_empty() && ranking.is_none() {
             let whole = additive && plan.bucket.is_none();
             let ranked_by = figures.get(plan.order_by).copied().unwrap_or(Figure::Count);
             let (first, by) =
@@ -158,10 +165,9 @@ impl<'a> Engine<'a> {
         if groups.saturating_mul(plan.buckets()) > self.control.limits.rows {
             return Err(QueryError::Rows { limit: self.control.limits.rows });
         }
-        let distinct = distinct_layouts(&figures, plan.table);
-        let mut views = Vec::new();
         match ranking.as_ref().filter(|ranking| ranking.totals.is_some()) {
             Some(ranking) => views.push(self.summed(ranking, &figures, trace.seconds)),
+            None if !views.is_empty() => {}
             None => {
                 let counters = if ranking.is_some() { &self.later } else { &self.first };
                 let states =

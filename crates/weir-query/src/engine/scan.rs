@@ -116,6 +116,21 @@ pub(crate) struct Counters {
     pub rate_unknown: AtomicU64,
 }
 
+impl Counters {
+    /// Counts what another walk read.
+    pub fn add(&self, other: &Counters) {
+        for (mine, other) in [
+            (&self.blocks, &other.blocks),
+            (&self.pruned, &other.pruned),
+            (&self.rows, &other.rows),
+            (&self.matched, &other.matched),
+            (&self.rate_unknown, &other.rate_unknown),
+        ] {
+            mine.fetch_add(other.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
 /// A filter compiled for a part.
 struct Compiled {
     node: Node,

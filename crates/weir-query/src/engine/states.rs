@@ -1,6 +1,9 @@
 //! Groups with any figures, by bucket. Either the groups are known beforehand (the ranked ones,
 //! all others in one), or they are found on the way.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hashbrown::HashMap;
 use weir_model::{ColumnId, ColumnType, Table};
 
@@ -13,6 +16,9 @@ use super::pool::Pool;
 use super::scan::{Sink, Source, times};
 use crate::error::QueryError;
 use crate::plan::{Figure, Key};
+
+/// Keys below this are looked up in an array.
+const SMALL_MAX: u128 = 1 << 17;
 
 /// Buckets of time.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +54,10 @@ pub(crate) struct States<'l, 'a> {
     rows: Vec<u64>,
     figures: Vec<FigureColumn<'a>>,
     keys: Vec<u128>,
+    /// Groups that there may be, and what is told when there are more.
+    most: Option<(usize, Arc<AtomicBool>)>,
+    /// Number plus one of the group of a small key, 0 when it is not known yet.
+    small: Vec<u32>,
 }
 
 impl<'l, 'a> States<'l, 'a> {
@@ -74,11 +84,18 @@ impl<'l, 'a> States<'l, 'a> {
             rows: Vec::new(),
             figures,
             keys: Vec::new(),
+            most: None,
+            small: Vec::new(),
         };
         if let Groups::Known { others, .. } = states.groups {
             states.grow((others as usize + 1) * buckets.count);
         }
         states
+    }
+
+    /// The same, which gives up when there are more than so many groups, and tells `many`.
+    pub fn at_most(self, groups: usize, many: Arc<AtomicBool>) -> States<'l, 'a> {
+        States { most: Some((groups, many)), ..self }
     }
 
     fn grow(&mut self, slots: usize) {
@@ -109,13 +126,31 @@ impl<'l, 'a> States<'l, 'a> {
                 self.keys.iter().map(group).collect()
             }
             Groups::Found(ids) => {
+                let small = &mut self.small;
                 let group = |key: &u128| {
+                    let at = *key as usize;
+                    if *key < SMALL_MAX {
+                        match small.get(at) {
+                            Some(group) if *group > 0 => return group - 1,
+                            _ => small.resize(small.len().max(at + 1), 0),
+                        }
+                    }
                     let next = ids.len() as u32;
-                    *ids.entry(*key).or_insert(next)
+                    let group = *ids.entry(*key).or_insert(next);
+                    if let Some(slot) = small.get_mut(at).filter(|_| *key < SMALL_MAX) {
+                        *slot = group + 1;
+                    }
+                    group
                 };
                 self.keys.iter().map(group).collect()
             }
         };
+        if let (Some((most, many)), Groups::Found(ids)) = (&self.most, &self.groups)
+            && ids.len() > *most
+        {
+            many.store(true, Ordering::Relaxed);
+            return Err(QueryError::Cancelled);
+        }
         if let Some(width) = self.buckets.width {
             let (mut bucket, mut start, mut end) = (0, 0, 0);
             for (slot, time) in slots.iter_mut().zip(times(block, from.time, kept)?) {
