@@ -343,8 +343,7 @@ fn lines(batch: &FlowBatch) -> Vec<String> {
 
 fn segment_file(dir: &Path) -> PathBuf {
     let inside = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let found = inside
-        .filter_map(|path| if path.is_dir() { Some(segment_file(&path)) } else { Some(path) });
+    let found = inside.map(|path| if path.is_dir() { segment_file(&path) } else { path });
     found.min().unwrap()
 }
 
