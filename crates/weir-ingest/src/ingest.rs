@@ -238,6 +238,7 @@ fn open_udp(
     let mut sockets: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
     for &asked in &policy.udp {
         let mut address = asked;
+        socket::udp_is_free(asked)?;
         for (thread, sockets) in sockets.iter_mut().enumerate() {
             let socket = socket::udp(address, policy.receive_buffer_octets)?;
             // The first socket may be given a port, or IPv4 for want of IPv6; the others follow.

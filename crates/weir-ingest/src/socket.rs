@@ -10,7 +10,7 @@ use crate::sys;
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {transport} {address}: {source}{}", hint(source, *address))]
+#[error("cannot listen on {transport} {address}{}", hint(source, *address))]
 pub struct ListenError {
     /// `udp` or `tcp`.
     pub transport: &'static str,
@@ -31,10 +31,17 @@ fn hint(error: &io::Error, address: SocketAddr) -> String {
     }
 }
 
+/// Refuses a UDP address that someone already receives on. Sockets that share a port do so between
+/// programs too, and the kernel would give each a part of the exporters without a word.
+pub(crate) fn udp_is_free(address: SocketAddr) -> Result<(), ListenError> {
+    let fail = |source| ListenError { transport: "udp", address, source };
+    bound(address, Type::DGRAM, Protocol::UDP, Share::No).map(drop).map_err(fail)
+}
+
 /// Opens a UDP socket that shares its address with the other receive threads' sockets.
 pub(crate) fn udp(address: SocketAddr, buffer: usize) -> Result<UdpSocket, ListenError> {
     let fail = |source| ListenError { transport: "udp", address, source };
-    let socket = bound(address, Type::DGRAM, Protocol::UDP).map_err(fail)?;
+    let socket = bound(address, Type::DGRAM, Protocol::UDP, Share::Yes).map_err(fail)?;
     // Kernels before 2.6.33 have no such counter; `/proc/net/udp` is read as well.
     if let Err(error) = sys::enable_overflow_counter(socket.as_fd()) {
         tracing::debug!(%error, "kernel does not count overflows per datagram");
@@ -46,31 +53,38 @@ pub(crate) fn udp(address: SocketAddr, buffer: usize) -> Result<UdpSocket, Liste
 /// Opens a TCP listener.
 pub(crate) fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let fail = |source| ListenError { transport: "tcp", address, source };
-    let socket = bound(address, Type::STREAM, Protocol::TCP).map_err(fail)?;
+    let socket = bound(address, Type::STREAM, Protocol::TCP, Share::No).map_err(fail)?;
     socket.listen(128).map_err(fail)?;
     Ok(socket.into())
 }
 
+/// Whether other sockets may be bound to the same UDP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    Yes,
+    No,
+}
+
 /// Binds `address`; `[::]` takes IPv4 too, and becomes `0.0.0.0` where there is no IPv6.
-fn bound(address: SocketAddr, ty: Type, protocol: Protocol) -> io::Result<Socket> {
+fn bound(address: SocketAddr, ty: Type, protocol: Protocol, share: Share) -> io::Result<Socket> {
     let any_v6 = address.is_ipv6() && address.ip().is_unspecified();
-    match bind(address, ty, protocol) {
+    match bind(address, ty, protocol, share) {
         Err(error) if any_v6 && no_ipv6(&error) => {
             let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
             tracing::info!(port = v4.port(), "no IPv6 here, listening on IPv4 only");
-            bind(v4, ty, protocol)
+            bind(v4, ty, protocol, share)
         }
         other => other,
     }
 }
 
-fn bind(address: SocketAddr, ty: Type, protocol: Protocol) -> io::Result<Socket> {
+fn bind(address: SocketAddr, ty: Type, protocol: Protocol, share: Share) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), ty, Some(protocol))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     match ty {
-        Type::DGRAM => socket.set_reuse_port(true)?,
+        Type::DGRAM => socket.set_reuse_port(share == Share::Yes)?,
         _ => socket.set_reuse_address(true)?,
     }
     socket.set_nonblocking(true)?;
@@ -127,5 +141,21 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let error = tcp(taken.local_addr().unwrap()).unwrap_err().to_string();
         assert!(error.contains("another program has port"), "{error}");
+    }
+
+    #[test]
+    fn a_port_of_another_receiver_is_not_shared_with_it() {
+        let other = udp("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
+        let address = other.local_addr().unwrap();
+        let error = udp_is_free(address).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot listen on udp {address} (another program has port {}: see `ss -lunpt`)",
+                address.port()
+            )
+        );
+        drop(other);
+        assert!(udp_is_free(address).is_ok());
     }
 }
