@@ -83,6 +83,9 @@ pub struct CaptureStats {
 /// Why a capture cannot be read on. Offsets count octets from the start of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
+    /// Nothing, or less than the smallest header.
+    #[error("is empty, or ends within its header")]
+    Empty,
     /// Neither pcap, pcapng nor IPFIX.
     #[error("starts with {first:02x?}, which is no pcap, pcapng or IPFIX file")]
     NotACapture {

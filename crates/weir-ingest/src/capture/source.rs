@@ -30,7 +30,7 @@ impl<R: Read> Source<R> {
 
     /// The file's first four octets. Zeros where there are fewer.
     pub(super) fn start(&mut self) -> Result<[u8; 4], CaptureError> {
-        Ok(self.array::<4>()?.unwrap_or_default())
+        self.array::<4>()?.ok_or(CaptureError::Empty)
     }
 
     /// The next `N` octets; `None` at the end of the file.

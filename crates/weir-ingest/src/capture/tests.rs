@@ -200,6 +200,8 @@ fn pcapng_errors_name_the_offset() {
     assert_eq!(error(&short), "block at offset 28 has the impossible length 8");
     let huge = pcap(1, &[]).into_iter().chain([0xff; 16]).collect::<Vec<_>>();
     assert_eq!(error(&huge), "frame at offset 24 has the impossible length 4294967295");
+    let refused = Capture::new(&b""[..]).err().map(|error| error.to_string());
+    assert_eq!(refused.as_deref(), Some("is empty, or ends within its header"));
     let refused = Capture::new(&b"GIF89a"[..]).err().map(|error| error.to_string());
     let expected = "starts with [47, 49, 46, 38], which is no pcap, pcapng or IPFIX file";
     assert_eq!(refused.as_deref(), Some(expected));
