@@ -94,6 +94,8 @@ pub enum ReadError {
 
 /// Reads flow records, at most 65,536 a batch.
 pub struct Reader<R> {
+    /// A summary that is not of records was reached.
+    ended: bool,
     source: R,
     line: u64,
     columns: Vec<Option<(&'static ColumnDef, String)>>,
@@ -121,7 +123,7 @@ impl<R: BufRead> Reader<R> {
         if columns.iter().all(Option::is_none) {
             return Err(ReadError::NoColumns);
         }
-        Ok(Reader { source, line, columns, ignored })
+        Ok(Reader { ended: false, source, line, columns, ignored })
     }
 
     /// Columns of the file that Weir has no name for.
@@ -132,12 +134,13 @@ impl<R: BufRead> Reader<R> {
     /// The next rows, sealed; `None` after the last. A row without `received_at` takes `flow_end`.
     pub fn next_batch(&mut self) -> Result<Option<FlowBatch>, ReadError> {
         let mut batch = FlowBatch::new(Table::Flows);
-        while batch.rows() < ROWS_MAX && !batch.is_full() {
+        while !self.ended && batch.rows() < ROWS_MAX && !batch.is_full() {
             let began = self.line + 1;
             let Some(record) = read_record(&mut self.source, &mut self.line)? else { break };
             // nfdump ends its file with a summary of its own.
             if record.len() == 1 && (record[0].is_empty() || record[0] == "Summary") {
                 if record[0] == "Summary" {
+                    self.ended = true;
                     break;
                 }
                 continue;
@@ -244,7 +247,11 @@ fn set_text(batch: &mut FlowBatch, def: &ColumnDef, row: usize, text: &str) -> O
         ColumnType::U8 | ColumnType::U16 | ColumnType::U32 | ColumnType::U64 => {
             let number = text.parse::<u64>().ok().or_else(|| {
                 let named = def.named.and_then(|named| named.value(text));
-                named.or_else(|| (def.id == flows::TCP_FLAGS).then(|| flag_letters(text))?)
+                named.or_else(|| match def.id {
+                    flows::TCP_FLAGS => flag_letters(text),
+                    flows::PROTO => nfdump_protocol(text),
+                    _ => None,
+                })
             })?;
             let bits = match def.ty {
                 ColumnType::U8 => 8,
@@ -259,6 +266,20 @@ fn set_text(batch: &mut FlowBatch, def: &ColumnDef, row: usize, text: &str) -> O
         }
     }
     Some(())
+}
+
+/// Protocols that nfdump calls otherwise than IANA does.
+fn nfdump_protocol(text: &str) -> Option<u64> {
+    let number = match text.to_ascii_lowercase().as_str() {
+        "ipip" => 4,
+        "rte6" => 43,
+        "frag6" => 44,
+        "icmp6" => 58,
+        "nohe6" => 59,
+        "opts6" => 60,
+        _ => return None,
+    };
+    Some(number)
 }
 
 /// nfdump writes the first letters of the flags that are set and dots for the rest.

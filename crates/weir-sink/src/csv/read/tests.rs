@@ -46,15 +46,18 @@ fn what_was_written_is_read() {
 fn nfdump_files_are_read() {
     let text = "ts,te,td,sa,da,sp,dp,pr,flg,ipkt,ibyt,cl\n\
         2026-11-20 03:12:00.500,2026-11-20 03:12:01,0.5,10.0.0.1,10.0.0.2,1234,80,TCP,...AP.SF,7,1400,0\n\
+        2026-11-20 03:12:00,2026-11-20 03:12:01,1.0,::,ff02::16,0,0,ICMP6,........,1,96,0\n\
         Summary\nflows,bytes\n1,1400\n";
     let mut reader = Reader::new(text.as_bytes()).unwrap();
     assert_eq!(reader.ignored(), ["td", "cl"]);
     let batch = reader.next_batch().unwrap().unwrap();
-    assert_eq!(batch.rows(), 1);
+    assert_eq!(batch.rows(), 2);
     assert_eq!(batch.get_u64(flows::PROTO, 0), Some(6));
+    assert_eq!(batch.get_u64(flows::PROTO, 1), Some(58));
     assert_eq!(batch.get_u64(flows::TCP_FLAGS, 0), Some(0x1b));
     assert_eq!(batch.get_u64(flows::OCTETS, 0), Some(1400));
     assert_eq!(batch.get(flows::RECEIVED_AT, 0), batch.get(flows::FLOW_END, 0));
+    assert!(reader.next_batch().unwrap().is_none(), "the summary holds no rows");
 }
 
 #[test]
