@@ -89,7 +89,7 @@ impl Server {
         question: &impl Serialize,
         filter: &str,
     ) -> anyhow::Result<Vec<u8>> {
-        let url = format!("{}{path}", self.server.trim_end_matches('/'));
+        let url = self.url(path)?;
         let mut request = Server::agent(Some(Duration::from_secs(600))).post(&url);
         if let Some(token) = self.token()? {
             request = request.header("Authorization", format!("Bearer {token}"));
@@ -112,7 +112,7 @@ impl Server {
         parameters: &[(&str, &str)],
         filter: &str,
     ) -> anyhow::Result<impl Read + use<>> {
-        let url = format!("{}{path}", self.server.trim_end_matches('/'));
+        let url = self.url(path)?;
         let mut request = Server::agent(None).get(&url);
         for (name, value) in parameters {
             request = request.query(name, value);
@@ -129,6 +129,14 @@ impl Server {
         let mut body = Vec::new();
         reader.by_ref().take(1 << 16).read_to_end(&mut body)?;
         self.refuse(status.as_u16(), &body, filter)
+    }
+
+    fn url(&self, path: &str) -> anyhow::Result<String> {
+        // Limit: TLS is left to a proxy in front of Weir; a tunnel or the proxy's own port is asked.
+        if !self.server.starts_with("http://") {
+            bail!("--server {}: expected http://HOST:PORT", self.server);
+        }
+        Ok(format!("{}{path}", self.server.trim_end_matches('/')))
     }
 
     fn unreachable(&self) -> String {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::ValueEnum;
 use weir_sink::{Format, RecordWriter};
 
@@ -64,7 +64,8 @@ impl Args {
     /// Decodes and prints.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if self.all && !self.format.holds_all_tables() {
-            bail!("--all: only json holds counters and options records beside flows");
+            say("error: --all: only json holds counters and options records beside flows\n");
+            return Ok(ExitCode::from(UNREADABLE));
         }
         let summary = match self.source.strip_prefix("udp://") {
             Some(address) => self.listen(listen_address(address)?)?,

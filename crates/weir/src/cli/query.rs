@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use weir_model::SystemClock;
 use weir_query::{Cancel, Compare, Directions, Order, Query, TimeColumn};
@@ -173,7 +173,12 @@ impl Args {
 
 /// Reads the data folder as it is on disk now.
 pub fn open(folder: &Path) -> anyhow::Result<Snapshot> {
-    let folder = policies::store_folder(folder);
+    // Why: to a reader an absent store is an empty one, and a mistyped name would answer zero.
+    let given = folder;
+    let folder = policies::store_folder(given);
+    if !folder.is_dir() {
+        bail!("{} is no data folder of Weir: it holds no store", given.display());
+    }
     DiskFiles::raise_limit();
     let (store, report) = Store::open_read_only(&folder, Arc::new(DiskFiles))
         .with_context(|| format!("opening the data folder {}", folder.display()))?;

@@ -170,8 +170,8 @@ fn table(answer: &Answer) -> String {
         lines.push(columns.iter().map(|column| cell(column, column.values.get(row))).collect());
     }
     lines.extend(sums(columns, &answer.other, "(other)"));
-    // A total beside a single row says nothing new.
-    if rows(columns) > 1 || rows(&answer.other) > 0 {
+    // A total beside a single row, or beside buckets that are not divided, says nothing new.
+    if rows(&answer.other) > 0 || (rows(columns) > 1 && !is_same(columns, &answer.total)) {
         lines.extend(sums(columns, &answer.total, "(total)"));
     }
     let right: Vec<bool> = columns.iter().map(is_right).collect();
@@ -192,6 +192,11 @@ fn table(answer: &Answer) -> String {
     }
     notes.iter().for_each(|note| out.push_str(&format!("note: {}\n", visible(note))));
     out
+}
+
+/// Whether the sums are the rows themselves: no group divides them.
+fn is_same(columns: &[Column], sums: &[Column]) -> bool {
+    columns.len() == sums.len() && columns.iter().all(|c| sums.iter().any(|sum| sum == c))
 }
 
 /// A number of things, in words.
@@ -283,6 +288,23 @@ mod tests {
              253    0           0.50 /s\n\
              -      syn            2 /s\n\
              1 row read from 1m in 0.0 ms (1 block, 1 segment)\n"
+        );
+    }
+
+    #[test]
+    fn buckets_without_groups_are_shown_once() {
+        let columns = r#"[{"name":"time","type":"time","unit":"","values":["a","b"]},
+            {"name":"flows","type":"u64","unit":"flows","values":[3,4]}]"#;
+        let document = format!(
+            r#"{{"columns":{columns},"other":[],"total":{columns},
+              "stats":{{"tier":"raw","rows":2,"blocks":1,"segments":1,"ms":0.1}}}}"#
+        );
+        assert_eq!(
+            render(document.as_bytes(), Output::Table).unwrap(),
+            "time  flows\n\
+             a         3\n\
+             b         4\n\
+             2 rows read from raw in 0.1 ms (1 block, 1 segment)\n"
         );
     }
 
