@@ -5,4 +5,6 @@ mod access;
 mod commands;
 mod decode;
 mod end_to_end;
+mod files;
+mod goflow;
 mod weir;
