@@ -1,7 +1,7 @@
 //! Receive threads: datagrams from sockets, through the door, into chunks for the workers.
 //!
-//! A thread reads all its sockets without blocking, sixty-four datagrams a call, and rests a
-//! moment after a busy round, so that datagrams gather and neither side pays for a wake-up each.
+//! A thread reads all its sockets without blocking, sixty-four datagrams a call, and rests for a
+//! while, so that datagrams gather and neither side pays for a wake-up each.
 //! It never waits for a worker: what the queue has no room for is dropped here and counted.
 
 use std::net::UdpSocket;
@@ -18,12 +18,13 @@ use crate::shared::Shared;
 use crate::socket::granted_buffer;
 use crate::sys::{self, Batch, SLOT};
 
-/// A round of this many datagrams is worth its wake-up.
-const BUSY: usize = SLOTS;
+/// Datagrams that should gather while a thread rests. More would leave the processor's caches
+/// before they are decoded, fewer would not be worth the wake-ups of two threads.
+const GATHER: u32 = 3 * SLOTS as u32;
 
-/// The rest after a busy round, and after one that was not. Nobody waits for a single datagram:
-/// its rows are handed on up to a hundred milliseconds later anyway.
-const RESTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(4)];
+/// The shortest and the longest rest. Nobody waits for a single datagram: its rows are handed on
+/// up to a hundred milliseconds later anyway.
+const RESTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(10)];
 
 /// Octets a second that a resting thread's buffer must be able to take: no rest is longer than
 /// it takes to fill the buffer at this rate.
@@ -39,6 +40,12 @@ const LAST_READS: Duration = Duration::from_millis(250);
 pub(crate) struct Receiver {
     pub(crate) sockets: Vec<(UdpSocket, usize)>,
     pub(crate) shared: Arc<Shared>,
+}
+
+/// How long to rest, after a rest in which so many datagrams came.
+fn next_rest(last: Duration, arrived: usize) -> Duration {
+    let arrived = u32::try_from(arrived).unwrap_or(u32::MAX).max(1);
+    (last.max(RESTS[0]) * GATHER / arrived).clamp(RESTS[0], RESTS[1])
 }
 
 /// What one thread works with.
@@ -59,6 +66,7 @@ impl Receiver {
         };
         let (mut polls, mut ready) = (Vec::new(), Vec::new());
         let (mut last_read, longest) = (None, self.longest_rest());
+        let mut rest = RESTS[0];
         loop {
             if last_read.is_none() && shared.is_stopping() {
                 last_read = Some(Instant::now() + LAST_READS);
@@ -84,7 +92,8 @@ impl Receiver {
                 break;
             }
             if arrived > 0 && last_read.is_none() {
-                std::thread::sleep(longest.min(RESTS[usize::from(arrived < BUSY)]));
+                rest = next_rest(rest, arrived).min(longest);
+                std::thread::sleep(rest);
             }
         }
         shared.push_patiently(round.chunk);
@@ -171,5 +180,20 @@ impl Receiver {
         }
         let spare = std::mem::replace(&mut round.chunk, back);
         self.shared.pool.give(spare);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_is_as_long_as_datagrams_take_to_gather() {
+        let [shortest, longest] = RESTS;
+        let gathered = GATHER as usize;
+        assert_eq!(next_rest(4 * shortest, gathered), 4 * shortest);
+        assert_eq!(next_rest(4 * shortest, 2 * gathered), 2 * shortest);
+        assert_eq!(next_rest(shortest, usize::MAX), shortest);
+        assert_eq!(next_rest(Duration::ZERO, 1), longest);
     }
 }

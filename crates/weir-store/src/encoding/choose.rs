@@ -47,20 +47,21 @@ pub(crate) fn choose(
         return (choice, false);
     }
     let mut squeeze = false;
-    if let Some(counts) = distinct.and_then(|d| d.counts(values.iter().step_by(step).copied())) {
-        let sampled = values.len().div_ceil(step);
+    let sampled = values.len().div_ceil(step);
+    // A sample that finds a new value every eighth time has not seen them all.
+    let few = sampled / 8;
+    let sample = values.iter().step_by(step).copied();
+    if let Some(counts) = distinct.and_then(|d| d.counts(sample, few)) {
         let entropy = if compress { entropy(counts.iter().copied(), sampled) } else { 32.0 };
         let table = counts.len() as f64 * f64::from(width_of(max)) / 8.0 + 40.0;
         let width = f64::from(width_of(counts.len() as u32 - 1));
         let index_bits = if compress { width.min(entropy.max(0.1) * 1.05) } else { width };
-        // A sample that finds a new value every eighth time has not seen them all.
-        let seen = counts.len() * 8 <= sampled;
         let split = values.len() as f64 * index_bits / 8.0 + table;
-        if seen && split < cost * 0.93 {
+        if split < cost * 0.93 {
             (choice, cost) = (Choice::Distinct, split);
         }
         let value_bits = 8.0 * cost / values.len() as f64;
-        squeeze = compress && seen && entropy < 0.85 * value_bits && value_bits <= 6.0;
+        squeeze = compress && entropy < 0.85 * value_bits && value_bits <= 6.0;
     }
     if compress {
         let (count, planes) = planes_cost(values, max, step);

@@ -85,13 +85,21 @@ impl Distinct {
         Some((table, indexes))
     }
 
-    /// How often each distinct value of `values` occurs; `None` when there are too many.
-    pub(crate) fn counts(&mut self, values: impl Iterator<Item = u32>) -> Option<Vec<u32>> {
+    /// How often each distinct value of `values` occurs; `None` when there are more than `most`,
+    /// or too many anyway.
+    pub(crate) fn counts(
+        &mut self,
+        values: impl Iterator<Item = u32>,
+        most: usize,
+    ) -> Option<Vec<u32>> {
         self.clear();
         let mut counts = Vec::new();
         for value in values {
             let index = self.index(value)? as usize;
             if index == counts.len() {
+                if index == most {
+                    return None;
+                }
                 counts.push(0);
             }
             counts[index] += 1;

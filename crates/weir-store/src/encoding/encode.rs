@@ -4,7 +4,7 @@ use super::choose::{Choice, bounds, choose, entropy};
 use super::compress::Squeezer;
 use super::cursor::put_varint;
 use super::decode::{SCALES, plane};
-use super::distinct::Distinct;
+use super::distinct::{DISTINCT_MAX, Distinct};
 use super::pack::{GROUP, pack};
 use super::{Lane, narrow_form, wide_form, width_of, zigzag};
 
@@ -141,7 +141,7 @@ impl Encoder {
         }
         let step = values.len().div_ceil(2_048).max(1);
         let folded = |value: &T| (value.to_bits() ^ value.to_bits() >> 32) as u32;
-        let counts = self.distinct.counts(values.iter().step_by(step).map(folded));
+        let counts = self.distinct.counts(values.iter().step_by(step).map(folded), DISTINCT_MAX);
         let width = profile.width() as f64;
         let sampled = values.len().div_ceil(step);
         let bits = counts.map_or(width, |c| entropy(c.iter().copied(), sampled).min(width));
@@ -318,7 +318,7 @@ fn deltas_pay<T: Lane>(values: &[T], min: u64, scale: u64) -> bool {
     if values.len() < 8 {
         return false;
     }
-    let step = values.len().div_ceil(512).max(1);
+    let step = values.len().div_ceil(256).max(1);
     let width = |value: u64| u64::from(64 - value.leading_zeros());
     let (mut near, mut far, mut same, mut pairs) = (0, 0, 0, 0);
     for pair in values.windows(2).step_by(step) {
