@@ -1,7 +1,7 @@
 //! What the life of a row costs in the store, from append to its merged segment, on real files:
 //! CPU seconds of the whole process and octets on disk.
 //!
-//! `cargo run --release -p weir-store --example engine_bench [millions of rows] [folder] [rows a second] [rows a batch]`
+//! `cargo run --release -p weir-store --example engine_bench [millions of rows] [folder] [rows a second] [rows a batch] [keep]`
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ fn main() {
     let folder = args.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let rate = args.next().and_then(|arg| arg.parse::<usize>().ok()).unwrap_or(100_000);
     let size = args.next().and_then(|arg| arg.parse::<usize>().ok()).unwrap_or(ROWS);
+    let keep = args.next().is_some();
     let dir = folder.join(format!("weir-engine-bench-{}", std::process::id()));
     let mut traffic = Traffic::new();
     let mut batches: Vec<_> = (0..BATCHES * ROWS / size).map(|_| traffic.batch(size)).collect();
@@ -93,6 +94,10 @@ fn main() {
     assert_eq!(raw as f64, rows, "every row is there once");
     println!("peak memory                  {}", peak_memory());
     store.close().expect("a disk with room");
+    if keep {
+        println!("kept                         {}", dir.display());
+        return;
+    }
     std::fs::remove_dir_all(&dir).expect("the bench made it");
 }
 
