@@ -23,6 +23,9 @@ use crate::segment::Tier;
 
 const HOUR_NANOS: i64 = 3_600_000_000_000;
 const DAY_HOURS: i64 = 24;
+/// Rows after which a segment of sums is full. A merge of sums holds its rows in memory, about
+/// 100 octets each, and takes at most four times as many.
+const SUMS_FULL: u64 = if cfg!(test) { 2_000 } else { 1 << 20 };
 
 /// Segments that become one.
 pub(crate) struct Job {
@@ -78,13 +81,15 @@ pub(crate) fn next_job(core: &Core) -> (Option<Job>, usize) {
 }
 
 /// True for raw segments whose blocks are large already: sorting them again takes more than all
-/// that was done before, and does not make them smaller (ADR 4). The least size bounds how many
-/// files there are.
+/// that was done before, for little (ADR 4); and for large segments of sums, whose merge would
+/// take much memory. The least size bounds how many files there are.
 fn is_full(closed: &Closed, policy: &StorePolicy) -> bool {
     let entry = &closed.entry;
     let blocks = closed.segment.block_count() as u64;
-    entry.place.tier == Tier::Raw
-        && entry.octets >= policy.segment_octets / 4
+    if entry.place.tier != Tier::Raw {
+        return entry.rows >= SUMS_FULL;
+    }
+    entry.octets >= policy.segment_octets / 4
         && entry.rows >= blocks.saturating_mul(policy.compaction.full_block_rows)
 }
 
@@ -114,12 +119,14 @@ fn is_due(job: &Job, policy: &Compaction, now: Timestamp) -> bool {
     over || job.place.tier == Tier::Raw && octets >= policy.segment_octets
 }
 
-/// Cuts a job so that its output is not much larger than `octets`.
+/// Cuts a job so that its output is not much larger than `octets`, and its memory is bounded.
 fn limit(job: &mut Job, octets: u64) {
-    let mut sum = 0;
+    let rows_max = if job.place.tier == Tier::Raw { u64::MAX } else { 4 * SUMS_FULL };
+    let (mut sum, mut rows) = (0, 0);
     let within = |closed: &&Closed| {
-        let fits = sum == 0 || sum + closed.entry.octets <= octets;
-        sum += closed.entry.octets;
+        let (more, more_rows) = (sum + closed.entry.octets, rows + closed.entry.rows);
+        let fits = sum == 0 || more <= octets && more_rows <= rows_max;
+        (sum, rows) = (more, more_rows);
         fits
     };
     let count = job.inputs.iter().take_while(within).count();
