@@ -44,7 +44,7 @@ pub struct Compaction {
     pub delay: Duration,
     /// Rows that are sorted at a time: bounds the memory of a merge (about 250 octets a row).
     pub run_rows: usize,
-    /// A raw segment with as many rows a block, and at least a quarter of the octets after which
+    /// A raw segment with as many rows a block, and at least an eighth of the octets after which
     /// one is closed, is left as it is: merging it would cost more than it gives.
     pub full_block_rows: u64,
     /// Octets of its inputs after which a merged segment is full.

@@ -89,7 +89,7 @@ fn is_full(closed: &Closed, policy: &StorePolicy) -> bool {
     if entry.place.tier != Tier::Raw {
         return entry.rows >= SUMS_FULL;
     }
-    entry.octets >= policy.segment_octets / 4
+    entry.octets >= policy.segment_octets / 8
         && entry.rows >= blocks.saturating_mul(policy.compaction.full_block_rows)
 }
 
