@@ -18,7 +18,7 @@ impl DiskFiles {
     pub fn raise_limit() -> Option<u64> {
         use rustix::process::{Resource, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
-        let raised = rustix::process::Rlimit { current: limit.maximum, ..limit.clone() };
+        let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
         match setrlimit(Resource::Nofile, raised) {
             Ok(()) => limit.maximum,
             Err(_) => limit.current,

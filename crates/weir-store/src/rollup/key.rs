@@ -157,9 +157,9 @@ impl Key {
 impl Dimension<'_> {
     fn fill(&self, from: usize, out: &mut [u64]) {
         match self.values {
-            Values::U8(v) => self.put(from, v, out, |x| u64::from(x)),
-            Values::U16(v) => self.put(from, v, out, |x| u64::from(x)),
-            Values::U32(v) => self.put(from, v, out, |x| u64::from(x)),
+            Values::U8(v) => self.put(from, v, out, u64::from),
+            Values::U16(v) => self.put(from, v, out, u64::from),
+            Values::U32(v) => self.put(from, v, out, u64::from),
             Values::Code(v) => match self.codes {
                 Codes::Same(count) => self.put(from, v, out, |x| u64::from(x.0.min(*count))),
                 codes => self.put(from, v, out, |x| u64::from(codes.get(x.0))),
