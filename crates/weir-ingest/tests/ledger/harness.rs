@@ -91,8 +91,20 @@ impl Sink for CountingSink {
     }
 }
 
+/// Unblocks the sink before ingest is dropped: a test that fails while it is blocked must end, and
+/// ingest hands on what waits before it does.
+struct OpenOnDrop(Arc<CountingSink>);
+
+impl Drop for OpenOnDrop {
+    fn drop(&mut self) {
+        self.0.block(false);
+    }
+}
+
 /// One running process.
 pub struct Bench {
+    /// First, so that it is dropped first.
+    _open: OpenOnDrop,
     pub ingest: Ingest,
     pub sink: Arc<CountingSink>,
     pub clock: Arc<FakeClock>,
@@ -116,7 +128,7 @@ pub fn start(policy: &IngestPolicy) -> Bench {
     let clock = Arc::new(FakeClock::at(Timestamp::from_seconds(NOW)));
     let registry = Registry::new();
     let ingest = Ingest::start(policy, &registry, clock.clone(), sink.clone()).unwrap();
-    Bench { ingest, sink, clock, registry }
+    Bench { _open: OpenOnDrop(Arc::clone(&sink)), ingest, sink, clock, registry }
 }
 
 impl Bench {
