@@ -7,19 +7,21 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, put};
 use tokio::sync::Semaphore;
 use weir_model::{Clock, Timestamp};
 use weir_query::QueryLimits;
 use weir_store::Store;
 use weir_telemetry::Registry;
 
-use crate::auth::{Access, guard};
+use crate::auth::{Access, Gate, Policy, guard};
 use crate::metrics::{Metrics, count};
 use crate::respond;
-use crate::routes::{collecting, filter, pages, query, schema, tail};
+use crate::routes::{collecting, filter, pages, query, schema, session, tail, views};
+use crate::sessions::Sessions;
 use crate::tail::Hub;
 use crate::view::Collecting;
+use crate::views::Views;
 
 /// What an operator decides about the API.
 #[derive(Debug, Clone)]
@@ -79,6 +81,9 @@ struct Shared {
     parts: Parts,
     metrics: Metrics,
     queries: Arc<Semaphore>,
+    gate: Arc<Gate>,
+    delayed: Semaphore,
+    views: Views,
 }
 
 impl fmt::Debug for App {
@@ -88,10 +93,18 @@ impl fmt::Debug for App {
 }
 
 impl App {
-    fn new(parts: Parts) -> App {
+    fn new(parts: Parts, access: Access) -> App {
         let queries = Arc::new(Semaphore::new(parts.policy.queries_max.max(1)));
         let metrics = Metrics::new(&parts.registry);
-        App(Arc::new(Shared { parts, metrics, queries }))
+        let gate = Arc::new(Gate {
+            access,
+            sessions: Sessions::new(&parts.registry),
+            clock: Arc::clone(&parts.clock),
+            policies: policies().into_iter().collect(),
+        });
+        let views = Views::open(&parts.about.data_folder, parts.clock.now());
+        let delayed = session::delayed();
+        App(Arc::new(Shared { parts, metrics, queries, gate, delayed, views }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -124,6 +137,18 @@ impl App {
     pub(crate) fn now(&self) -> Timestamp {
         self.0.parts.clock.now()
     }
+    /// Who is admitted, and the sessions.
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.0.gate
+    }
+    /// Places of those who wait for the answer to a wrong token.
+    pub(crate) fn delayed(&self) -> &Semaphore {
+        &self.0.delayed
+    }
+    /// Saved views.
+    pub(crate) fn views(&self) -> &Views {
+        &self.0.views
+    }
     /// Permits of queries that may run at once.
     pub(crate) fn queries(&self) -> &Arc<Semaphore> {
         &self.0.queries
@@ -133,42 +158,56 @@ impl App {
 /// The document that describes the routes, kept by hand and checked against them by a test.
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
-/// Every path with what answers it. The one list: the document is checked against it.
-fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
+/// A path, what it asks of who asks it, and what answers it.
+type Route = (&'static str, Policy, MethodRouter<App>);
+
+/// Every path. The one list: the document is checked against it, and so is who is admitted.
+fn routes() -> Vec<Route> {
+    use Policy::{Guarded, Open, Probe};
+    let session = get(session::get).post(session::sign_in).delete(session::sign_out);
     vec![
-        ("/", get(pages::status)),
-        ("/livez", get(pages::livez)),
-        ("/readyz", get(pages::readyz)),
-        ("/metrics", get(pages::metrics)),
-        ("/api/v1/schema", get(schema::get)),
-        ("/api/v1/query", get(query::get_query).post(query::post_query)),
-        ("/api/v1/records", get(query::get_records).post(query::post_records)),
-        ("/api/v1/tail", get(tail::get)),
-        ("/api/v1/filter/parse", get(filter::parse)),
-        ("/api/v1/filter/complete", get(filter::complete)),
-        ("/api/v1/exporters", get(collecting::exporters)),
-        ("/api/v1/health", get(collecting::health)),
-        ("/api/v1/openapi.json", get(pages::openapi)),
+        ("/", Guarded, get(pages::status)),
+        ("/livez", Probe, get(pages::livez)),
+        ("/readyz", Probe, get(pages::readyz)),
+        ("/metrics", Guarded, get(pages::metrics)),
+        ("/api/v1/session", Open, session),
+        ("/api/v1/schema", Guarded, get(schema::get)),
+        ("/api/v1/query", Guarded, get(query::get_query).post(query::post_query)),
+        ("/api/v1/records", Guarded, get(query::get_records).post(query::post_records)),
+        ("/api/v1/tail", Guarded, get(tail::get)),
+        ("/api/v1/filter/parse", Guarded, get(filter::parse)),
+        ("/api/v1/filter/complete", Guarded, get(filter::complete)),
+        ("/api/v1/exporters", Guarded, get(collecting::exporters)),
+        ("/api/v1/health", Guarded, get(collecting::health)),
+        ("/api/v1/views", Guarded, get(views::list).post(views::create)),
+        ("/api/v1/views/{id}", Guarded, put(views::replace).delete(views::delete)),
+        ("/api/v1/openapi.json", Guarded, get(pages::openapi)),
     ]
+}
+
+/// Every path that is answered, with what it asks of who asks it.
+pub fn policies() -> Vec<(&'static str, Policy)> {
+    routes().into_iter().map(|(path, policy, _)| (path, policy)).collect()
 }
 
 /// Every path that is answered.
 pub fn paths() -> Vec<&'static str> {
-    routes().into_iter().map(|(path, _)| path).collect()
+    routes().into_iter().map(|(path, _, _)| path).collect()
 }
 
 /// Builds the routes over `parts`, guarded by `access`.
 pub fn router(parts: Parts, access: Access) -> Router {
-    let app = App::new(parts);
+    let app = App::new(parts, access);
     let metrics = app.metrics().clone();
-    let add = |router: Router<App>, (path, answer)| router.route(path, answer);
+    let gate = Arc::clone(app.gate());
+    let add = |router: Router<App>, (path, _, answer)| router.route(path, answer);
     routes()
         .into_iter()
         .fold(Router::new(), add)
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::wrong_method)
         .with_state(app)
-        .layer(from_fn_with_state(Arc::new(access), guard))
+        .layer(from_fn_with_state(gate, guard))
         .layer(from_fn_with_state(metrics, count))
         .layer(from_fn(respond::secure))
 }

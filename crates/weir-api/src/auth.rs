@@ -1,19 +1,25 @@
-//! Who may ask. Beyond loopback: who shows a token. On loopback: any program of this machine,
-//! but no web page of another site, which is what the Host and Origin checks are for (a page can
-//! make a name of its own resolve to 127.0.0.1).
+//! Who may ask. Beyond loopback: who shows a token, or has a session that was opened with one. On
+//! loopback: any program of this machine, but no web page of another site, which is what the Host
+//! and Origin checks are for (a page can make a name of its own resolve to 127.0.0.1).
 //!
-//! `/livez` and `/readyz` are open: they tell nothing but that Weir runs.
+//! Every path has its [`Policy`] in the table of routes; what is not in the table is guarded.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use weir_model::{Clock, Timestamp};
 
 use crate::problem::{Kind, Problem};
+use crate::sessions::Sessions;
 use crate::tokens::Tokens;
+
+/// Name of the cookie that has a session's id.
+pub const COOKIE: &str = "weir_session";
 
 /// The rule by which requests are admitted.
 #[derive(Debug)]
@@ -29,27 +35,131 @@ pub enum Access {
     Open,
 }
 
-impl Access {
-    /// Admits a request to `path` or says why not.
-    pub fn check(&self, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-        if matches!(path, "/livez" | "/readyz") {
-            return Ok(());
+/// What a path asks of whoever asks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing at all: it tells nothing but that Weir runs.
+    Probe,
+    /// No token. Host and Origin are checked.
+    Open,
+    /// A token or a session where one is required, Host and Origin as everywhere.
+    Guarded,
+}
+
+/// Who asks, as far as it was found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asker {
+    /// Whoever: no token is required here.
+    Anyone,
+    /// Has a token, or a session of one; what the operator calls the token.
+    Known {
+        /// The token's label; may be empty.
+        label: String,
+    },
+    /// Has shown nothing, or nothing that is good.
+    Stranger,
+}
+
+/// Everything that admission is decided by. Shared by all requests.
+pub struct Gate {
+    /// The rule.
+    pub access: Access,
+    /// Sessions of the console.
+    pub sessions: Sessions,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The policy of every path, as it is written in the table of routes.
+    pub policies: HashMap<&'static str, Policy>,
+}
+
+impl Gate {
+    /// Admits a request or says why not.
+    pub fn admit(
+        &self,
+        policy: Policy,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Asker, Problem> {
+        if policy == Policy::Probe {
+            return Ok(Asker::Stranger);
         }
         check_origin(headers)?;
-        match self {
-            Access::Open => Ok(()),
-            Access::Local { allowed_hosts } => check_host(headers, allowed_hosts),
-            Access::Token(tokens) => check_token(headers, tokens),
+        match &self.access {
+            Access::Open => Ok(Asker::Anyone),
+            Access::Local { allowed_hosts } => {
+                check_host(headers, allowed_hosts)?;
+                Ok(Asker::Anyone)
+            }
+            Access::Token(tokens) => match self.identify(tokens, method, headers) {
+                Err(problem) if problem.is(Kind::Unauthorized) && policy == Policy::Open => {
+                    Ok(Asker::Stranger)
+                }
+                result => result,
+            },
         }
+    }
+
+    fn identify(
+        &self,
+        tokens: &Tokens,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Asker, Problem> {
+        if headers.contains_key(header::AUTHORIZATION) {
+            return check_token(headers, tokens);
+        }
+        let mut ids = session_ids(headers).peekable();
+        let refused = match ids.peek() {
+            None => refused("the request has no token"),
+            Some(_) => refused("the session is over"),
+        };
+        let now = self.clock.now();
+        let found = ids.find_map(|id| self.sessions.find(id, tokens, now)).ok_or(refused)?;
+        // Why: A browser sends the cookie by itself, so that a change must be asked by a page of
+        // ours. `check_origin` has compared the Origin; here it must be there at all.
+        if !method.is_safe() && !headers.contains_key(header::ORIGIN) {
+            return Err(Problem::new(
+                Kind::ForeignOrigin,
+                format!("{method} with a session names no page that asks"),
+            )
+            .field("Origin")
+            .remedy("ask from the console, or from a program with `Authorization: Bearer TOKEN`"));
+        }
+        Ok(Asker::Known { label: found.label })
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }
 
-/// The middleware.
-pub async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    match access.check(request.uri().path(), request.headers()) {
-        Ok(()) => next.run(request).await,
+/// The middleware. Leaves the [`Asker`] for those who answer.
+pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let policy = path.and_then(|path| gate.policies.get(path.as_str()));
+    let policy = policy.copied().unwrap_or(Policy::Guarded);
+    match gate.admit(policy, request.method(), request.headers()) {
+        Ok(asker) => {
+            request.extensions_mut().insert(asker);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// The ids of sessions that the request shows. A browser may have several cookies of one name.
+pub fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    // Limit: 8 cookies of our name are looked at, each costs a hash.
+    headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| *name == COOKIE)
+        .map(|(_, id)| id)
+        .take(8)
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
@@ -91,100 +201,28 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     }
     Err(Problem::new(Kind::ForeignOrigin, format!("a page of `{origin}` asks `{host}`"))
         .field("Origin")
-        .remedy("ask from a program, or from a page that this Weir served"))
+        .remedy(
+            "ask from a program, or from a page that this Weir served; a proxy must hand on Host",
+        ))
 }
 
-fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<(), Problem> {
-    let refused = |detail: &str| {
-        Problem::new(Kind::Unauthorized, detail)
-            .field("Authorization")
-            .remedy("send `Authorization: Bearer TOKEN`; `weir token new` makes a token")
-    };
-    let Some(value) = text(headers, header::AUTHORIZATION) else {
-        return Err(refused("the request has no token"));
-    };
+fn refused(detail: &str) -> Problem {
+    Problem::new(Kind::Unauthorized, detail)
+        .field("Authorization")
+        .remedy("send `Authorization: Bearer TOKEN`; `weir token new` makes a token")
+}
+
+fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<Asker, Problem> {
+    let value = text(headers, header::AUTHORIZATION).unwrap_or_default();
     let token = match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => return Err(refused("the Authorization header is not of the form `Bearer TOKEN`")),
     };
-    if tokens.admits(token) { Ok(()) } else { Err(refused("the token is not known, or revoked")) }
+    match tokens.find(token) {
+        Some(entry) => Ok(Asker::Known { label: entry.label }),
+        None => Err(refused("the token is not known, or revoked")),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-
-    fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
-        let pairs = pairs.iter();
-        pairs.map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
-    }
-
-    fn kind(result: Result<(), Problem>) -> String {
-        result.map_or_else(|problem| problem.kind.clone(), |()| "admitted".to_owned())
-    }
-
-    #[test]
-    fn loopback_admits_local_names_only() {
-        let access = Access::Local { allowed_hosts: vec!["flows.example".to_owned()] };
-        for (host, expected) in [
-            ("127.0.0.1:8008", "admitted"),
-            ("127.9.9.9", "admitted"),
-            ("localhost:1", "admitted"),
-            ("[::1]:8008", "admitted"),
-            ("Flows.example:443", "admitted"),
-            ("evil.example:8008", "urn:weir:problem:foreign-host"),
-            ("127.0.0.1.evil.example", "urn:weir:problem:foreign-host"),
-            ("localhost.evil.example", "urn:weir:problem:foreign-host"),
-            ("", "urn:weir:problem:foreign-host"),
-        ] {
-            let headers = headers(&[(header::HOST, host)]);
-            assert_eq!(kind(access.check("/api/v1/schema", &headers)), expected, "{host}");
-        }
-        let none = HeaderMap::new();
-        assert_eq!(kind(access.check("/", &none)), "urn:weir:problem:foreign-host");
-        assert_eq!(kind(access.check("/livez", &none)), "admitted");
-    }
-
-    #[test]
-    fn pages_of_other_sites_are_refused_whatever_the_rule() {
-        for access in [Access::Local { allowed_hosts: vec![] }, Access::Open] {
-            for (origin, expected) in [
-                ("http://127.0.0.1:8008", "admitted"),
-                ("http://127.0.0.1:9999", "urn:weir:problem:foreign-origin"),
-                ("https://evil.example", "urn:weir:problem:foreign-origin"),
-                ("null", "urn:weir:problem:foreign-origin"),
-            ] {
-                let headers =
-                    headers(&[(header::HOST, "127.0.0.1:8008"), (header::ORIGIN, origin)]);
-                assert_eq!(kind(access.check("/", &headers)), expected, "{origin}");
-            }
-        }
-    }
-
-    #[test]
-    fn beyond_loopback_only_a_token_admits() {
-        let folder = std::env::temp_dir().join(format!("weir-auth-{}", std::process::id()));
-        let tokens = Tokens::in_folder(&folder);
-        let (_, secret) = tokens.create("", weir_model::Timestamp(0)).unwrap();
-        let access = Access::Token(tokens);
-        let bearer = format!("Bearer {}", secret.reveal());
-        let lower = format!("bearer {}", secret.reveal());
-        let basic = format!("Basic {}", secret.reveal());
-        for (value, expected) in [
-            (bearer.as_str(), "admitted"),
-            (&lower, "admitted"),
-            (&basic, "urn:weir:problem:unauthorized"),
-            (secret.reveal(), "urn:weir:problem:unauthorized"),
-            ("Bearer ", "urn:weir:problem:unauthorized"),
-            ("Bearer weir_00", "urn:weir:problem:unauthorized"),
-        ] {
-            let headers = headers(&[(header::AUTHORIZATION, value)]);
-            assert_eq!(kind(access.check("/metrics", &headers)), expected);
-        }
-        let none = HeaderMap::new();
-        assert_eq!(kind(access.check("/", &none)), "urn:weir:problem:unauthorized");
-        assert_eq!(kind(access.check("/readyz", &none)), "admitted");
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-}
+mod tests;

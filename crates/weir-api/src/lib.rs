@@ -10,9 +10,11 @@ pub mod app;
 pub mod auth;
 pub mod problem;
 pub mod server;
+pub mod sessions;
 pub mod tail;
 pub mod tokens;
 pub mod view;
+pub mod views;
 
 mod blocking;
 mod html;
@@ -21,8 +23,8 @@ mod records;
 mod respond;
 mod routes;
 
-pub use app::{About, ApiPolicy, OPENAPI, Parts, paths, router};
-pub use auth::Access;
+pub use app::{About, ApiPolicy, OPENAPI, Parts, paths, policies, router};
+pub use auth::{Access, Policy};
 pub use problem::Problem;
 pub use records::page as records_page;
 pub use routes::query::problem as query_problem;

@@ -55,10 +55,39 @@ impl Outcome {
     }
 }
 
+/// What became of a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignIn {
+    /// The token was good.
+    SignedIn,
+    /// The token was wrong.
+    Refused,
+    /// The token was wrong, as were many others at once.
+    Busy,
+}
+
+impl Label for SignIn {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [SignIn] = &[SignIn::SignedIn, SignIn::Refused, SignIn::Busy];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn value(self) -> &'static str {
+        match self {
+            SignIn::SignedIn => "signed_in",
+            SignIn::Refused => "refused",
+            SignIn::Busy => "busy",
+        }
+    }
+}
+
 /// Handles, resolved at start-up.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: ByLabel<Outcome>,
+    sign_ins: ByLabel<SignIn>,
     query_seconds: Histogram,
     tail_skipped: Counter,
 }
@@ -68,6 +97,8 @@ impl Metrics {
     pub fn new(registry: &Registry) -> Metrics {
         Metrics {
             requests: registry.counter_by("weir_api_requests_total", "requests by outcome"),
+            sign_ins: registry
+                .counter_by("weir_api_sign_ins_total", "sign-ins of the console by outcome"),
             query_seconds: registry.histogram(
                 "weir_api_query_seconds",
                 "time that queries and searches took",
@@ -80,6 +111,11 @@ impl Metrics {
                 &[],
             ),
         }
+    }
+
+    /// Counts a sign-in.
+    pub fn sign_in(&self, outcome: SignIn) {
+        self.sign_ins.of(outcome).inc();
     }
 
     /// Counts a query that ran for so long.

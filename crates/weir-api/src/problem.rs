@@ -51,6 +51,7 @@ pub enum Kind {
     ForeignOrigin,
     NotFound,
     MethodNotAllowed,
+    Full,
     TooLarge,
     NotJson,
     QueryLimit,
@@ -61,7 +62,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, for the reference page.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::BadRequest,
         Kind::BadFilter,
         Kind::Unauthorized,
@@ -69,6 +70,7 @@ impl Kind {
         Kind::ForeignOrigin,
         Kind::NotFound,
         Kind::MethodNotAllowed,
+        Kind::Full,
         Kind::TooLarge,
         Kind::NotJson,
         Kind::QueryLimit,
@@ -93,6 +95,7 @@ impl Kind {
             Kind::MethodNotAllowed => {
                 ("method", "the method does not fit", StatusCode::METHOD_NOT_ALLOWED)
             }
+            Kind::Full => ("full", "as many are kept as may be", StatusCode::CONFLICT),
             Kind::TooLarge => {
                 ("too-large", "the request body is too large", StatusCode::PAYLOAD_TOO_LARGE)
             }
@@ -135,6 +138,11 @@ impl Problem {
             length: None,
             remedy: None,
         }))
+    }
+
+    /// True when it is of `kind`.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.0.kind.strip_prefix("urn:weir:problem:") == Some(kind.name())
     }
 
     /// Names the field to blame.

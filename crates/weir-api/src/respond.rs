@@ -98,7 +98,8 @@ pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         let text = error.to_string();
         let problem = Problem::new(Kind::BadRequest, text.as_str());
-        match text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+        let named = text.strip_prefix("unknown field `").or(text.strip_prefix("missing field `"));
+        match named.and_then(|rest| rest.split_once('`')) {
             Some((field, _)) => {
                 problem.field(field).remedy("the fields are those of /api/v1/openapi.json")
             }

@@ -5,4 +5,6 @@ pub mod filter;
 pub mod pages;
 pub mod query;
 pub mod schema;
+pub mod session;
 pub mod tail;
+pub mod views;

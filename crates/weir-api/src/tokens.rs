@@ -127,10 +127,14 @@ impl Tokens {
         Ok(entry)
     }
 
-    /// True when `token` is one of the tokens. Takes the same time whichever octet differs.
-    /// A file that cannot be read admits nobody and is logged.
-    pub fn admits(&self, token: &str) -> bool {
-        let presented = digest(token);
+    /// What is kept of `token`, if it is one of the tokens. Takes the same time whichever octet
+    /// differs. A file that cannot be read admits nobody and is logged.
+    pub fn find(&self, token: &str) -> Option<TokenEntry> {
+        self.kept(&digest(token))
+    }
+
+    /// The token whose hash is `hash`, as long as it is not revoked.
+    pub fn kept(&self, hash: &[u8; 32]) -> Option<TokenEntry> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         // Why: A file that was revoked from must stop admitting at once, so its state is asked
         // per request; that is one system call.
@@ -144,11 +148,13 @@ impl Tokens {
             });
             cache.stamp = stamp;
         }
-        let mut found = false;
-        for entry in &cache.entries {
-            found |= same(&entry.hash, &presented);
+        let mut found = None;
+        for (i, entry) in cache.entries.iter().enumerate() {
+            if same(&entry.hash, hash) {
+                found = Some(i);
+            }
         }
-        found
+        found.and_then(|i| cache.entries.get(i).cloned())
     }
 
     fn write(&self, entries: &[TokenEntry]) -> Result<(), TokenError> {
@@ -173,7 +179,8 @@ fn private_file(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-fn digest(text: &str) -> [u8; 32] {
+/// SHA-256 of a text.
+pub(crate) fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
@@ -183,7 +190,8 @@ fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     std::hint::black_box(difference) == 0
 }
 
-fn hex(octets: &[u8]) -> String {
+/// Octets as hex digits.
+pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a string has no error to report.
         let _infallible = write!(text, "{octet:02x}");
@@ -228,10 +236,10 @@ mod tests {
         assert!(!kept.contains(&secret.reveal()[PREFIX.len()..]), "the token itself was kept");
         assert_eq!(entry.label, "ci runner");
         assert_eq!(Tokens::in_folder(&folder).list().unwrap(), vec![entry.clone()]);
-        assert!(tokens.admits(secret.reveal()));
-        assert!(!tokens.admits(&secret.reveal()[1..]));
-        assert!(!tokens.admits(""));
-        assert!(!tokens.admits(&hex(&entry.hash)));
+        assert!(tokens.find(secret.reveal()).is_some());
+        assert!(tokens.find(&secret.reveal()[1..]).is_none());
+        assert!(tokens.find("").is_none());
+        assert!(tokens.find(&hex(&entry.hash)).is_none());
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -242,10 +250,10 @@ mod tests {
         let command = Tokens::in_folder(&folder);
         let (first, secret) = command.create("a", Timestamp(0)).unwrap();
         let (second, other) = command.create("b", Timestamp(0)).unwrap();
-        assert!(server.admits(secret.reveal()) && server.admits(other.reveal()));
+        assert!(server.find(secret.reveal()).is_some() && server.find(other.reveal()).is_some());
         assert_eq!(command.revoke(&first.id).unwrap(), first);
-        assert!(!server.admits(secret.reveal()));
-        assert!(server.admits(other.reveal()));
+        assert!(server.find(secret.reveal()).is_none());
+        assert!(server.find(other.reveal()).is_some());
         assert_eq!(
             command.revoke("nosuch").unwrap_err().to_string(),
             "no token has the id `nosuch`; `weir token list` shows the ids"
@@ -261,7 +269,7 @@ mod tests {
         fs::write(folder.join(FILE_NAME), "# x\n\nabc def 2026-01-01 x\n").unwrap();
         let tokens = Tokens::in_folder(&folder);
         assert!(tokens.list().unwrap_err().to_string().contains("tokens:3: not a token line"));
-        assert!(!tokens.admits("x"));
+        assert!(tokens.find("x").is_none());
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -32,7 +32,11 @@ pub async fn exporters(State(app): State<App>) -> Response {
 pub async fn health(State(app): State<App>) -> Response {
     let collecting = app.collecting();
     let store = app.store().health();
-    let concerns = concerns(&collecting, &store);
+    let mut concerns = concerns(&collecting, &store);
+    concerns.extend(app.views().concerns().into_iter().map(|what| Concern {
+        what,
+        remedy: "take from the file what is needed, then delete it; new views are saved beside it",
+    }));
     let status = match (store.is_ready(), concerns.is_empty()) {
         (false, _) => "failing",
         (true, false) => "degraded",

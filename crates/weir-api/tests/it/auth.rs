@@ -1,6 +1,6 @@
 //! Who is admitted, for every rule and every path.
 
-use weir_api::{Access, Tokens};
+use weir_api::{Access, Policy, Tokens};
 
 use crate::server::{NOW, Server, Setup, folder};
 
@@ -8,36 +8,51 @@ fn with(access: Access) -> Server {
     Server::start(Setup { access, ..Setup::default() })
 }
 
-/// Every path but the tail, whose answer does not end.
-fn paths() -> Vec<&'static str> {
-    weir_api::paths().into_iter().filter(|path| *path != "/api/v1/tail").collect()
+/// Every path with its policy, but the tail, whose answer does not end. Names stand for parts.
+fn paths() -> Vec<(String, Policy)> {
+    let table = weir_api::policies().into_iter().filter(|(path, _)| *path != "/api/v1/tail");
+    table.map(|(path, policy)| (path.replace(['{', '}'], ""), policy)).collect()
 }
 
-fn is_open(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz")
+/// What whoever has no token may ask. A path that is to be open must be added here too.
+const OPEN: [(&str, Policy); 3] =
+    [("/livez", Policy::Probe), ("/readyz", Policy::Probe), ("/api/v1/session", Policy::Open)];
+
+#[test]
+fn all_but_the_listed_paths_are_guarded() {
+    let open: Vec<_> =
+        weir_api::policies().into_iter().filter(|(_, policy)| *policy != Policy::Guarded).collect();
+    assert_eq!(open, OPEN);
+    assert!(weir_api::policies().len() > 10);
 }
 
 #[test]
-fn beyond_loopback_every_path_but_the_probes_needs_a_token() {
+fn beyond_loopback_every_guarded_path_needs_a_token_whatever_the_method() {
     let folder = folder();
     let tokens = Tokens::in_folder(&folder);
     let (entry, secret) = tokens.create("test", NOW).unwrap();
     let server = with(Access::Token(Tokens::in_folder(&folder)));
     let bearer = format!("Bearer {}", secret.reveal());
-    for path in paths() {
-        let expected = if is_open(path) { 200 } else { 401 };
-        for headers in [
-            &[][..],
-            &[("authorization", "Bearer weir_0000")],
-            &[("authorization", "Basic d2Vpcjp3ZWly")],
-            &[("authorization", "Bearer")],
-        ] {
-            let answer = server.ask("GET", path, headers, "");
-            assert_eq!(answer.status, expected, "{path} {headers:?}");
+    let unknown = ["/nosuch", "/api/v1/nosuch", "/api/v1/session/x", "/livez/", "//livez"];
+    let unknown = unknown.map(|path| (path.to_owned(), Policy::Guarded));
+    for (path, policy) in paths().into_iter().chain(unknown) {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            for headers in [
+                &[][..],
+                &[("authorization", "Bearer weir_0000")],
+                &[("authorization", "Basic d2Vpcjp3ZWly")],
+                &[("authorization", "Bearer")],
+                &[("cookie", "weir_session=0000")],
+            ] {
+                let answer = server.ask(method, &path, headers, "");
+                let refused = answer.status == 401;
+                assert_eq!(refused, policy == Policy::Guarded, "{method} {path} {headers:?}");
+            }
+            // The name in Host does not matter where a token is shown.
+            let headers = [("authorization", bearer.as_str()), ("host", "weir.example")];
+            let status = server.ask(method, &path, &headers, "").status;
+            assert!(!matches!(status, 401 | 403), "{method} {path}: {status}");
         }
-        // The name in Host does not matter where a token is shown.
-        let headers = [("authorization", bearer.as_str()), ("host", "weir.example")];
-        assert_eq!(server.ask("GET", path, &headers, "").status, 200, "{path}");
     }
     let refused = server.get("/api/v1/schema");
     assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"weir\""));
@@ -52,22 +67,20 @@ fn beyond_loopback_every_path_but_the_probes_needs_a_token() {
 fn on_loopback_pages_of_other_sites_get_nothing() {
     let server = with(Access::Local { allowed_hosts: vec!["proxy.example".to_owned()] });
     let own = format!("http://{}", server.address);
-    for path in paths() {
-        for (headers, expected) in [
-            (vec![], 200),
-            (vec![("host", "localhost")], 200),
-            (vec![("host", "proxy.example")], 200),
-            (vec![("origin", own.as_str())], 200),
-            (vec![("host", "evil.example")], 403),
-            (vec![("origin", "https://evil.example")], 403),
-            (vec![("host", "evil.example"), ("origin", "http://evil.example")], 403),
+    for (path, policy) in paths() {
+        for (headers, admitted) in [
+            (vec![], true),
+            (vec![("host", "localhost")], true),
+            (vec![("host", "proxy.example")], true),
+            (vec![("origin", own.as_str())], true),
+            (vec![("host", "evil.example")], false),
+            (vec![("origin", "https://evil.example")], false),
+            (vec![("host", "evil.example"), ("origin", "http://evil.example")], false),
         ] {
-            let expected = if is_open(path) { 200 } else { expected };
-            assert_eq!(
-                server.ask("GET", path, &headers, "").status,
-                expected,
-                "{path} {headers:?}"
-            );
+            let status = server.ask("GET", &path, &headers, "").status;
+            let expected = admitted || policy == Policy::Probe;
+            assert_eq!(status != 403, expected, "{path} {headers:?}");
+            assert_ne!(status, 401, "{path} {headers:?}");
         }
     }
 }

@@ -6,4 +6,5 @@ mod cases;
 mod limits;
 mod openapi;
 mod server;
+mod session;
 mod tail;

@@ -215,7 +215,7 @@ impl Server {
         let host = self.address.to_string();
         let length = body.len().to_string();
         let mut lines = vec![("host", host.as_str()), ("connection", "close")];
-        if method == "POST" {
+        if method == "POST" || method == "PUT" {
             lines.push(("content-type", "application/json"));
             lines.push(("content-length", &length));
         }

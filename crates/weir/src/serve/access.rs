@@ -32,8 +32,8 @@ pub fn access(policy: &HttpPolicy, folder: &Path, now: Timestamp) -> anyhow::Res
         // Why: Not through the log, which is kept: a token is shown once and kept nowhere.
         print(&format!(
             "A token is required beyond loopback. This one was made now and is shown only now:\n\n  \
-             {}\n\nSend it as `Authorization: Bearer TOKEN`, or give it to weir as WEIR_TOKEN or \
-             --token-file.\n\n",
+             {}\n\nSign in with it in a browser, send it as `Authorization: Bearer TOKEN`, or give it to \
+             weir as WEIR_TOKEN or --token-file.\n\n",
             secret.reveal()
         ))?;
         tracing::info!(id = entry.id, "first token made");

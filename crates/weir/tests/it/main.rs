@@ -3,6 +3,7 @@
 
 mod access;
 mod commands;
+mod console;
 mod decode;
 mod end_to_end;
 mod files;
