@@ -32,6 +32,12 @@ test("the sankey joins pods where both ends have them, prefixes else", () => {
   expect(fit([dimension("src_pod")], 1).ends).toEqual(["src_addr/24/64", "dst_addr/24/64"]);
 });
 
+test("few addresses are shown themselves", () => {
+  const ends = (distinct: number) => fit([dimension("src_addr"), { name: "dst_addr", rows: 5, distinct }], 1).ends;
+  expect(ends(32)).toEqual(["src_addr", "dst_addr"]);
+  expect(ends(33)).toEqual(["src_addr/24/64", "dst_addr/24/64"]);
+});
+
 test("buckets are those of rollups from an hour on", () => {
   const back = (seconds: number) => bucketSeconds({ from: NOW - seconds * 1e3, to: NOW });
   expect(back(300)).toBe(5);

@@ -8,6 +8,8 @@ export const MEASURES = ["bps", "pps", "fps"] as const;
 export const TOP = 8;
 /** An exporter that was silent for so long is called lost: five minutes pass any usual timeout. */
 export const LOST_MS = 5 * 60e3;
+/** So few addresses are clearer than their networks. */
+const ADDRESSES_FEW = 32;
 /** Rollups are kept per minute and wider: from this range on, buckets are theirs. */
 const ROLLUP_FROM_S = 45 * 60;
 
@@ -47,9 +49,11 @@ export function fit(dimensions: Dimension[], exporters: number): Fit {
   const told = new Set(dimensions.filter((column) => column.rows > 0).map((column) => column.name));
   const stacks = STACKS.filter(({ by }) => PLAIN.has(by) || told.has(by));
   const named = told.has("src_namespace") || told.has("dst_namespace");
+  const ends = dimensions.filter(({ name, rows }) => rows > 0 && (name === "src_addr" || name === "dst_addr"));
+  const few = ends.length === 2 && ends.every(({ distinct }) => distinct <= ADDRESSES_FEW);
   const pods = told.has("src_pod") && told.has("dst_pod");
   const by = named ? (told.has("src_namespace") ? "src_namespace" : "dst_namespace") : exporters > 1 ? "exporter_addr" : "proto";
-  return { by, stacks, ends: pods ? ["src_pod", "dst_pod"] : ["src_addr/24/64", "dst_addr/24/64"] };
+  return { by, stacks, ends: pods ? ["src_pod", "dst_pod"] : few ? ["src_addr", "dst_addr"] : ["src_addr/24/64", "dst_addr/24/64"] };
 }
 
 /** Seconds of a bucket: whole minutes where rollups can answer, finer where records must. */
