@@ -83,6 +83,9 @@ export const api = {
   query: (query: Query, signal?: AbortSignal) => send<Answer>("POST", "/api/v1/query", query, signal),
   records: (query: RecordsQuery, signal?: AbortSignal) =>
     send<RecordsPage>("POST", "/api/v1/records", { ...query, format: "columns" }, signal),
+  /** Records as they arrive; the body is a stream of server-sent events without an end. */
+  tail: (filter: string, signal?: AbortSignal) =>
+    ask(`/api/v1/tail${filter ? `?${new URLSearchParams({ filter })}` : ""}`, { signal }),
   schema: (signal?: AbortSignal) => get<{ tables: TableDef[] }>("/api/v1/schema", undefined, signal),
   dimensions: (signal?: AbortSignal) =>
     get<{ columns: Dimension[] }>("/api/v1/dimensions", undefined, signal),
