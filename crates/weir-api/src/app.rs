@@ -15,6 +15,7 @@ use weir_store::Store;
 use weir_telemetry::Registry;
 
 use crate::auth::{Access, Gate, Policy, guard};
+use crate::console::Console;
 use crate::metrics::{Metrics, count};
 use crate::respond;
 use crate::routes::{collecting, filter, pages, query, schema, session, tail, views};
@@ -71,6 +72,8 @@ pub struct Parts {
     pub policy: ApiPolicy,
     /// What this Weir says of itself.
     pub about: About,
+    /// The console's files, if there are any.
+    pub console: Console,
 }
 
 /// The parts, shared by every request.
@@ -101,6 +104,7 @@ impl App {
             sessions: Sessions::new(&parts.registry),
             clock: Arc::clone(&parts.clock),
             policies: policies().into_iter().collect(),
+            has_console: parts.console.index().is_some(),
         });
         let views = Views::open(&parts.about.data_folder, parts.clock.now());
         let delayed = session::delayed();
@@ -130,6 +134,9 @@ impl App {
     }
     pub(crate) fn about(&self) -> &About {
         &self.0.parts.about
+    }
+    pub(crate) fn console(&self) -> Console {
+        self.0.parts.console
     }
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.parts.clock
@@ -163,10 +170,19 @@ type Route = (&'static str, Policy, MethodRouter<App>);
 
 /// Every path. The one list: the document is checked against it, and so is who is admitted.
 fn routes() -> Vec<Route> {
-    use Policy::{Guarded, Open, Probe};
+    use Policy::{Guarded, Open, Page, Probe};
     let session = get(session::get).post(session::sign_in).delete(session::sign_out);
     vec![
-        ("/", Guarded, get(pages::status)),
+        ("/", Page, get(pages::page)),
+        ("/overview", Page, get(pages::page)),
+        ("/explore", Page, get(pages::page)),
+        ("/records", Page, get(pages::page)),
+        ("/exporters", Page, get(pages::page)),
+        ("/health", Page, get(pages::page)),
+        ("/sign-in", Page, get(pages::page)),
+        ("/favicon.svg", Open, get(pages::file)),
+        ("/assets/{file}", Open, get(pages::file)),
+        ("/status", Guarded, get(pages::status)),
         ("/livez", Probe, get(pages::livez)),
         ("/readyz", Probe, get(pages::readyz)),
         ("/metrics", Guarded, get(pages::metrics)),

@@ -42,6 +42,9 @@ pub enum Policy {
     Probe,
     /// No token. Host and Origin are checked.
     Open,
+    /// As `Open` where the console is built in, since its page has no data; else as `Guarded`,
+    /// since the status page stands there.
+    Page,
     /// A token or a session where one is required, Host and Origin as everywhere.
     Guarded,
 }
@@ -70,6 +73,8 @@ pub struct Gate {
     pub clock: Arc<dyn Clock>,
     /// The policy of every path, as it is written in the table of routes.
     pub policies: HashMap<&'static str, Policy>,
+    /// True when the console is built in.
+    pub has_console: bool,
 }
 
 impl Gate {
@@ -91,12 +96,16 @@ impl Gate {
                 Ok(Asker::Anyone)
             }
             Access::Token(tokens) => match self.identify(tokens, method, headers) {
-                Err(problem) if problem.is(Kind::Unauthorized) && policy == Policy::Open => {
+                Err(problem) if problem.is(Kind::Unauthorized) && self.is_open(policy) => {
                     Ok(Asker::Stranger)
                 }
                 result => result,
             },
         }
+    }
+
+    fn is_open(&self, policy: Policy) -> bool {
+        policy == Policy::Open || (policy == Policy::Page && self.has_console)
     }
 
     fn identify(

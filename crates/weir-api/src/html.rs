@@ -49,20 +49,21 @@ const EXPORTERS_MAX: usize = 200;
 pub type Fact = (&'static str, String);
 
 /// Renders the page.
-pub fn page(about: &About, collecting: &Collecting, store: &[Fact], now: Timestamp) -> String {
-    let mut out = String::with_capacity(16 << 10);
-    // Writing to a string has no error to report.
-    let _infallible = write_page(&mut out, about, collecting, store, now);
-    out
-}
-
-fn write_page(
-    out: &mut String,
+pub fn page(
     about: &About,
+    has_console: bool,
     collecting: &Collecting,
     store: &[Fact],
     now: Timestamp,
-) -> fmt::Result {
+) -> String {
+    let mut out = String::with_capacity(16 << 10);
+    // Writing to a string has no error to report.
+    let _infallible = write_head(&mut out, about, has_console, now)
+        .and_then(|()| write_body(&mut out, about, collecting, store, now));
+    out
+}
+
+fn write_head(out: &mut String, about: &About, has_console: bool, now: Timestamp) -> fmt::Result {
     write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -71,6 +72,15 @@ fn write_page(
          <style>{STYLE}</style></head><body><h1>Weir {}</h1>",
         Escaped(about.version)
     )?;
+    if has_console {
+        write!(out, "<p><a href=\"/\">Console</a></p>")?;
+    } else {
+        write!(
+            out,
+            "<p>The console is not built into this binary. <code>make build</code> builds both; it \
+             needs Node 20.19 or newer.</p>"
+        )?;
+    }
     let up = now.since(about.started_at).as_secs();
     write!(
         out,
@@ -81,7 +91,16 @@ fn write_page(
         up / 60 % 60,
         if about.demo { ", replaying its demo captures" } else { "" },
         Escaped(about.data_folder.display())
-    )?;
+    )
+}
+
+fn write_body(
+    out: &mut String,
+    about: &About,
+    collecting: &Collecting,
+    store: &[Fact],
+    now: Timestamp,
+) -> fmt::Result {
     exporters(out, about, collecting, now)?;
     ledger(out, collecting)?;
     write!(out, "<h2>Store</h2><table>")?;
@@ -237,7 +256,8 @@ mod tests {
 
     #[test]
     fn an_empty_page_says_what_to_paste_with_the_ports_that_are_open() {
-        let page = page(&about(), &Collecting::default(), &[], Timestamp::from_seconds(3_700));
+        let page =
+            page(&about(), true, &Collecting::default(), &[], Timestamp::from_seconds(3_700));
         assert!(page.contains("Up 1 h 1 min"));
         assert!(page.contains("target='\"WEIR:2055\"' sampling=64"), "only 2055 is open");
         assert!(page.contains("/tmp/&lt;script&gt;") && !page.contains("<script"));
@@ -248,7 +268,7 @@ mod tests {
         let account = AccountView { received: 12_345, kept: 12_340, ..Default::default() };
         let ledger = LedgerView { messages: account, ..Default::default() };
         let collecting = Collecting { ledger, ..Default::default() };
-        let page = page(&about(), &collecting, &[], Timestamp(0));
+        let page = page(&about(), true, &collecting, &[], Timestamp(0));
         assert!(page.contains("12\u{202f}345"));
         assert_eq!(page.matches("does not balance").count(), 1);
     }

@@ -1,4 +1,4 @@
-//! HTTP: the API, who may use it, the status page.
+//! HTTP: the API, who may use it, the console's files, the status page.
 //!
 //! Last stage of the flow of data: reads what `weir-query` answers, what `weir-ingest` and
 //! `weir-store` tell of themselves, and what the sink publishes live. Invariant: a request can
@@ -8,6 +8,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod console;
 pub mod problem;
 pub mod server;
 pub mod sessions;
@@ -25,6 +26,7 @@ mod routes;
 
 pub use app::{About, ApiPolicy, OPENAPI, Parts, paths, policies, router};
 pub use auth::{Access, Policy};
+pub use console::{Asset, Console};
 pub use problem::Problem;
 pub use records::page as records_page;
 pub use routes::query::problem as query_problem;

@@ -7,6 +7,7 @@
 
 mod cli;
 mod config;
+mod console;
 mod decode;
 mod demo;
 mod live;

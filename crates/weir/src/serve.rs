@@ -14,6 +14,7 @@ use weir_model::{Clock, SystemClock};
 use weir_telemetry::Registry;
 
 use crate::config::policies::Policies;
+use crate::console::CONSOLE;
 use crate::demo::Demo;
 
 mod access;
@@ -69,6 +70,7 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
         limits: policies.query.clone(),
         policy: policies.api.clone(),
         about,
+        console: CONSOLE,
     };
     let (stop_api, api_stopped) = oneshot::channel::<()>();
     let api = tokio::spawn(weir_api::server::serve(

@@ -13,6 +13,7 @@ fn gate(access: Access) -> Gate {
         sessions: Sessions::new(&Registry::new()),
         clock: Arc::new(FakeClock::at(NOW)),
         policies: HashMap::new(),
+        has_console: false,
     }
 }
 

@@ -1,16 +1,36 @@
-//! What is not the API: the status page, metrics, and the two questions of an orchestrator.
+//! What is not the API: the console's page and files, the status page, metrics, and the two
+//! questions of an orchestrator.
 
-use axum::extract::State;
-use axum::response::Response;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 
 use crate::app::{App, OPENAPI};
 use crate::problem::{Kind, Problem};
 use crate::{html, respond};
 
-/// `GET /`
+/// The paths of the console: all have one page, which reads the path itself. Where the console is
+/// not built in, the status page stands there.
+pub async fn page(state: State<App>, headers: HeaderMap) -> Response {
+    match state.console().index() {
+        Some(index) => index.answer(&headers),
+        None => status(state).await,
+    }
+}
+
+/// `GET /assets/{file}` and the like: the console's files.
+pub async fn file(State(app): State<App>, request: Request) -> Response {
+    match app.console().find(request.uri().path()) {
+        Some(asset) => asset.answer(request.headers()),
+        None => respond::not_found(request).await.into_response(),
+    }
+}
+
+/// `GET /status`
 pub async fn status(State(app): State<App>) -> Response {
     let store = super::collecting::store_facts(&app);
-    let page = html::page(app.about(), &app.collecting(), &store, app.now());
+    let has_console = app.console().index().is_some();
+    let page = html::page(app.about(), has_console, &app.collecting(), &store, app.now());
     respond::octets("text/html; charset=utf-8", page)
 }
 

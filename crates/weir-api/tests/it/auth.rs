@@ -1,8 +1,8 @@
 //! Who is admitted, for every rule and every path.
 
-use weir_api::{Access, Policy, Tokens};
+use weir_api::{Access, Console, Policy, Tokens};
 
-use crate::server::{NOW, Server, Setup, folder};
+use crate::server::{CONSOLE, NOW, Server, Setup, folder};
 
 fn with(access: Access) -> Server {
     Server::start(Setup { access, ..Setup::default() })
@@ -15,27 +15,49 @@ fn paths() -> Vec<(String, Policy)> {
 }
 
 /// What whoever has no token may ask. A path that is to be open must be added here too.
-const OPEN: [(&str, Policy); 3] =
-    [("/livez", Policy::Probe), ("/readyz", Policy::Probe), ("/api/v1/session", Policy::Open)];
+const OPEN: [(&str, Policy); 12] = [
+    ("/", Policy::Page),
+    ("/overview", Policy::Page),
+    ("/explore", Policy::Page),
+    ("/records", Policy::Page),
+    ("/exporters", Policy::Page),
+    ("/health", Policy::Page),
+    ("/sign-in", Policy::Page),
+    ("/favicon.svg", Policy::Open),
+    ("/assets/{file}", Policy::Open),
+    ("/livez", Policy::Probe),
+    ("/readyz", Policy::Probe),
+    ("/api/v1/session", Policy::Open),
+];
 
 #[test]
 fn all_but_the_listed_paths_are_guarded() {
     let open: Vec<_> =
         weir_api::policies().into_iter().filter(|(_, policy)| *policy != Policy::Guarded).collect();
     assert_eq!(open, OPEN);
-    assert!(weir_api::policies().len() > 10);
+    assert!(weir_api::policies().len() > 20);
 }
 
 #[test]
 fn beyond_loopback_every_guarded_path_needs_a_token_whatever_the_method() {
+    for console in [CONSOLE, Console::default()] {
+        every_guarded_path_needs_a_token(console);
+    }
+}
+
+fn every_guarded_path_needs_a_token(console: Console) {
+    let has_console = console.index().is_some();
     let folder = folder();
     let tokens = Tokens::in_folder(&folder);
     let (entry, secret) = tokens.create("test", NOW).unwrap();
-    let server = with(Access::Token(Tokens::in_folder(&folder)));
+    let access = Access::Token(Tokens::in_folder(&folder));
+    let server = Server::start(Setup { access, console, ..Setup::default() });
     let bearer = format!("Bearer {}", secret.reveal());
     let unknown = ["/nosuch", "/api/v1/nosuch", "/api/v1/session/x", "/livez/", "//livez"];
     let unknown = unknown.map(|path| (path.to_owned(), Policy::Guarded));
     for (path, policy) in paths().into_iter().chain(unknown) {
+        // Without a console the status page stands at its paths, which tells who exports.
+        let guarded = policy == Policy::Guarded || (policy == Policy::Page && !has_console);
         for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
             for headers in [
                 &[][..],
@@ -45,8 +67,7 @@ fn beyond_loopback_every_guarded_path_needs_a_token_whatever_the_method() {
                 &[("cookie", "weir_session=0000")],
             ] {
                 let answer = server.ask(method, &path, headers, "");
-                let refused = answer.status == 401;
-                assert_eq!(refused, policy == Policy::Guarded, "{method} {path} {headers:?}");
+                assert_eq!(answer.status == 401, guarded, "{method} {path} {headers:?}");
             }
             // The name in Host does not matter where a token is shown.
             let headers = [("authorization", bearer.as_str()), ("host", "weir.example")];

@@ -3,6 +3,7 @@
 
 mod auth;
 mod cases;
+mod console;
 mod limits;
 mod openapi;
 mod server;

@@ -53,7 +53,8 @@ fn answers_are_as_the_document_says() {
                 continue;
             };
             let (media_type, described) = content.iter().next().unwrap();
-            assert_eq!(answer.header("content-type"), Some(media_type.as_str()), "{name}");
+            let found = answer.header("content-type").unwrap();
+            assert!(media_type == "*/*" || found == media_type, "{name}: {found}");
             if media_type == "application/json" {
                 check(&document, &described["schema"], &answer.json(), &name).unwrap();
             }
@@ -95,8 +96,9 @@ fn the_check_itself_finds_what_is_wrong() {
 
 /// A path that has an answer, for one of the document: a view is made for its id.
 fn real(server: &Server, path: &str) -> String {
+    let path = path.replace("{file}", "app-1a2b.js");
     if !path.contains("{id}") {
-        return path.to_owned();
+        return path;
     }
     let body = r#"{"name": "a", "page": "explore", "state": ""}"#;
     let view = server.ask("POST", "/api/v1/views", &[], body).json();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use weir_api::view::{AccountView, ExporterView, LedgerView, SequenceView, SocketView};
-use weir_api::{About, Access, ApiPolicy, Collecting, Hub, Parts};
+use weir_api::{About, Access, ApiPolicy, Asset, Collecting, Console, Hub, Parts};
 use weir_model::columns::flows;
 use weir_model::{Addr, FlowBatch, Table, Timestamp};
 use weir_query::QueryLimits;
@@ -26,7 +26,27 @@ pub struct Setup {
     pub access: Access,
     pub policy: ApiPolicy,
     pub limits: QueryLimits,
+    pub console: Console,
 }
+
+/// A console of three files.
+pub const CONSOLE: Console = Console(&[
+    Asset {
+        path: "/assets/app-1a2b.js",
+        tag: "js1",
+        plain: b"plain script",
+        gzip: Some(b"script as gzip"),
+        brotli: Some(b"script as br"),
+    },
+    Asset { path: "/favicon.svg", tag: "svg1", plain: b"<svg/>", gzip: None, brotli: None },
+    Asset {
+        path: "/index.html",
+        tag: "page1",
+        plain: b"<!doctype html><title>Weir</title>",
+        gzip: Some(b"page as gzip"),
+        brotli: Some(b"page as br"),
+    },
+]);
 
 impl Default for Setup {
     fn default() -> Setup {
@@ -39,6 +59,7 @@ impl Default for Setup {
                 tail_records_per_second: 2,
             },
             limits: QueryLimits::default(),
+            console: CONSOLE,
         }
     }
 }
@@ -181,6 +202,7 @@ impl Server {
                 started_at: NOW.minus(Duration::from_secs(90)),
                 demo: false,
             },
+            console: setup.console,
         };
         let router = weir_api::router(parts, setup.access);
         let (stop, stopped) = oneshot::channel::<()>();
