@@ -1,6 +1,6 @@
 // Who is signed in, and what Weir says of itself.
 
-import { api, Problem } from "../api/client";
+import { api } from "../api/client";
 import type { Session } from "../api/types";
 import { router } from "../state/router.svelte";
 
@@ -17,32 +17,28 @@ class SessionState {
   }
 
   async load(): Promise<void> {
-    try {
-      this.about = await api.session();
-    } catch (error) {
-      // For the time until the server has sessions.
-      if (!(error instanceof Problem) || error.status !== 404) throw error;
-      this.about = { auth: "local", signed_in: true, name: null, version: "", demo: false };
-    }
+    this.about = await api.session();
   }
 
   /** Shows the sign-in page; the open address is gone back to afterwards. */
   showSignIn(): void {
     if (router.page === "sign-in") return;
     window.sessionStorage.setItem(BACK, window.location.pathname + window.location.search);
-    router.restore("/sign-in", "");
+    router.restore("/sign-in", "", { replace: true });
   }
 
   async signIn(token: string): Promise<void> {
     await api.signIn(token);
     const back = window.sessionStorage.getItem(BACK) ?? "/overview";
     window.sessionStorage.removeItem(BACK);
-    window.location.assign(back);
+    // Why: loaded anew, so that every page asks with the new session; "back" skips the sign-in.
+    window.location.replace(back);
   }
 
+  /** Everything that was shown goes with the page. */
   async signOut(): Promise<void> {
     await api.signOut();
-    window.location.assign("/sign-in");
+    window.location.replace("/sign-in");
   }
 }
 

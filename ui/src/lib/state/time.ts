@@ -66,9 +66,14 @@ export function resolve(range: Range, now: number): Span {
   return from < to ? { from, to } : { from: to - 1e3, to };
 }
 
-/** The range as absolute texts, to the millisecond. */
+/** RFC 3339 in UTC, to the millisecond; whole seconds without a fraction. */
+export function iso(ms: number): string {
+  return new Date(ms).toISOString().replace(".000Z", "Z");
+}
+
+/** The range as absolute texts. */
 export function absolute(span: Span): Range {
-  return { from: new Date(span.from).toISOString(), to: new Date(span.to).toISOString() };
+  return { from: iso(span.from), to: iso(span.to) };
 }
 
 export function isLive(range: Range): boolean {

@@ -55,7 +55,11 @@ export function keepBeside(anchor: Element, panel: HTMLElement, align: "start" |
   put();
   window.addEventListener("scroll", onscroll, { capture: true, passive: true });
   window.addEventListener("resize", put);
+  // The panel may grow when its content comes later.
+  const grown = new ResizeObserver(put);
+  for (const child of panel.children) grown.observe(child);
   return () => {
+    grown.disconnect();
     window.removeEventListener("scroll", onscroll, { capture: true });
     window.removeEventListener("resize", put);
   };
