@@ -23,7 +23,8 @@ class SessionState {
   /** Shows the sign-in page; the open address is gone back to afterwards. */
   showSignIn(): void {
     if (router.page === "sign-in") return;
-    window.sessionStorage.setItem(BACK, window.location.pathname + window.location.search);
+    if (this.about) this.about = { ...this.about, auth: "token", signed_in: false };
+    window.sessionStorage.setItem(BACK, `/${router.page}${window.location.search}`);
     router.restore("/sign-in", "", { replace: true });
   }
 

@@ -45,9 +45,9 @@ class Router {
   }
 
   /** Opens an address of this console, as a saved view or the sign-in page holds it. */
-  restore(path: string, search: string): void {
+  restore(path: string, search: string, { replace = false } = {}): void {
     const location = read(path, search);
-    this.#move(location.page, location.params, false);
+    this.#move(location.page, location.params, replace);
   }
 
   #shared(): Change {
