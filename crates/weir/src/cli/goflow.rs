@@ -225,11 +225,11 @@ impl Args {
             log.line("FATA", "Weir has no Kafka output yet: say -kafka=false", None);
             return Ok(ExitCode::FAILURE);
         }
-        let mut addresses = Vec::new();
+        let (mut addresses, mut listening) = (Vec::new(), Vec::new());
         for (listener, kind) in LISTENERS.iter().filter(|(listener, _)| flags.is(listener)) {
             let (host, port) =
                 (flags.get(&format!("{listener}.addr")), flags.get(&format!("{listener}.port")));
-            log.line("INFO", &format!("Listening on UDP {host}:{port}"), Some(kind));
+            listening.push((format!("Listening on UDP {host}:{port}"), kind));
             addresses.push(flags.address(listener)?);
         }
         let format = if json { Format::GoflowJson } else { Format::Goflow };
@@ -241,6 +241,10 @@ impl Args {
                 return Ok(ExitCode::FAILURE);
             }
         };
+        // Why: Not before the sockets are there: whoever waits for the line may send at once.
+        for (text, kind) in &listening {
+            log.line("INFO", text, Some(kind));
+        }
         live.wait()?;
         live.finish()?;
         Ok(ExitCode::SUCCESS)
