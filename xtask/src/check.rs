@@ -1,8 +1,10 @@
 //! Invariants of the source tree that no compiler checks: file sizes, where `unsafe`, the
-//! environment, the clock and Parquet may be used, and reference pages that match their tables.
+//! environment, the clock and Parquet may be used, names of package registries, and reference
+//! pages that match their tables.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -46,6 +48,10 @@ const RULES: &[Rule] = &[
     },
 ];
 
+/// Hosts of package registries: which one is asked is a matter of the machine, not of the project.
+const REGISTRIES: &[&str] =
+    &["registry.npmjs.org", "registry.yarnpkg.com", "registry.npmmirror.com", "index.crates.io"];
+
 /// Fails with every violation found.
 pub fn run() -> Result<()> {
     let mut found = Vec::new();
@@ -66,6 +72,7 @@ pub fn run() -> Result<()> {
         check_words(&name, &text, &mut found);
     }
     docs::check(&mut found)?;
+    check_registries(&mut found)?;
     for line in &found {
         eprintln_line(line);
     }
@@ -86,6 +93,36 @@ fn check_words(name: &str, text: &str, found: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// No tracked file but `Cargo.lock` names a registry's host, and `package-lock.json` no address at
+/// all. Without git there are no tracked files to look at, and that is said.
+fn check_registries(found: &mut Vec<String>) -> Result<()> {
+    let listed = Command::new("git").args(["ls-files", "-z"]).output();
+    let Some(listed) = listed.ok().filter(|listed| listed.status.success()) else {
+        eprintln_line("SKIPPED names of registries: git lists no files here");
+        return Ok(());
+    };
+    for name in String::from_utf8_lossy(&listed.stdout).split('\0') {
+        // This file names the words. What is no text, or deleted and not committed, has none.
+        if matches!(name, "" | "Cargo.lock" | "xtask/src/check.rs") {
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(name) else { continue };
+        let is_lock = name.ends_with("package-lock.json");
+        for (i, line) in text.lines().enumerate() {
+            let host = REGISTRIES.iter().find(|host| line.contains(*host));
+            if let Some(host) = host {
+                found.push(format!("{name}:{}: `{host}`: no registry is named", i + 1));
+            } else if is_lock && line.contains("\"resolved\": \"http") {
+                found.push(format!(
+                    "{name}:{}: an address: `npm install` with ui/.npmrc writes none",
+                    i + 1
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_test(name: &str) -> bool {
