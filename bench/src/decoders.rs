@@ -4,15 +4,15 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use weir_model::Timestamp;
-use weir_wire::{Collector, Limits, Output, Received, Work, decode};
+use weir_wire::{Collector, Gathering, Limits, Message, Output, Received, Work};
 
 use crate::corpus::{Corpus, Protocol};
 use crate::{now_ms, sys};
 
 const PASSES: usize = 5;
 
-/// Datagrams of one chunk: as ingest does it, the control pass runs over some, then decoding.
-const CHUNK: usize = 256;
+/// Datagrams of one chunk, as many as ingest's have: the control pass runs over them, then decoding.
+const CHUNK: usize = 64;
 
 /// Rows after which the batch begins anew. Some 1 MB of columns stay in the second-level cache;
 /// ingest's batches are larger, and writing them out to memory is counted in the pipeline's figure.
@@ -42,9 +42,11 @@ impl fmt::Display for Row {
     }
 }
 
-/// Measures every protocol.
-pub fn run(flows: u64) -> Vec<Row> {
-    [Protocol::Ipfix, Protocol::V9, Protocol::V5, Protocol::Sflow].map(|p| measure(p, flows)).into()
+/// Measures every protocol, or `only` one.
+pub fn run(flows: u64, only: Option<Protocol>) -> Vec<Row> {
+    let all = [Protocol::Ipfix, Protocol::V9, Protocol::V5, Protocol::Sflow];
+    let wanted = all.into_iter().filter(|protocol| only.is_none_or(|only| only == *protocol));
+    wanted.map(|protocol| measure(protocol, flows)).collect()
 }
 
 fn measure(protocol: Protocol, flows: u64) -> Row {
@@ -55,7 +57,7 @@ fn measure(protocol: Protocol, flows: u64) -> Row {
         let source = SocketAddr::from(([127, 0, 0, exporter as u8 + 1], 9_000));
         Received::udp(at, source)
     };
-    let mut works: Vec<Work> = Vec::new();
+    let (mut works, mut receipts): (Vec<Work>, Vec<Received>) = Default::default();
     let mut output = Output::new();
     let (mut admits, mut decodes) = (Vec::new(), Vec::new());
     let mut decoded = 0;
@@ -67,19 +69,22 @@ fn measure(protocol: Protocol, flows: u64) -> Row {
             let chunk = first..(first + CHUNK).min(corpus.datagrams.len());
             let start = sys::thread_cpu_seconds();
             works.clear();
-            for i in chunk.clone() {
-                let from = received(corpus.datagrams[i].exporter);
+            receipts.clear();
+            receipts.extend(chunk.clone().map(|i| received(corpus.datagrams[i].exporter)));
+            for (i, received) in chunk.clone().zip(&receipts) {
                 works.extend(
-                    collector.admit(corpus.datagram(i), &from).map(|admitted| admitted.work),
+                    collector.admit(corpus.datagram(i), received).map(|admitted| admitted.work),
                 );
             }
             let between = sys::thread_cpu_seconds();
-            for (i, work) in chunk.zip(&works) {
-                let from = received(corpus.datagrams[i].exporter);
-                decoded += decode(work, corpus.datagram(i), &from, &mut output).flows;
-                if output.flows.rows() >= BATCH_ROWS {
-                    output.clear();
-                }
+            let mut gathering = Gathering::default();
+            for ((i, work), received) in chunk.zip(&works).zip(&receipts) {
+                let message = Message { work, octets: corpus.datagram(i), received };
+                decoded += gathering.add(message, &mut output).flows;
+            }
+            decoded += gathering.finish(&mut output).flows;
+            if output.flows.rows() >= BATCH_ROWS {
+                output.clear();
             }
             admit_seconds += between - start;
             decode_seconds += sys::thread_cpu_seconds() - between;

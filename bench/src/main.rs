@@ -68,6 +68,9 @@ enum Command {
         /// How many flow records.
         #[arg(long, default_value_t = 1_000_000)]
         flows: u64,
+        /// Only this one: for a profiler.
+        #[arg(long)]
+        protocol: Option<Protocol>,
     },
     /// Receives and stores until its standard input ends: what `pipeline` measures.
     Collect(collect::Options),
@@ -94,8 +97,8 @@ fn main() -> Result<()> {
             std::fs::write(&out, corpus.framed())?;
             println!("{} flows in {} datagrams", corpus.flows, corpus.datagrams.len());
         }
-        Command::Decoders { flows } => {
-            decoders::run(flows).iter().for_each(|row| println!("{row}"))
+        Command::Decoders { flows, protocol } => {
+            decoders::run(flows, protocol).iter().for_each(|row| println!("{row}"))
         }
         Command::Collect(options) => collect::run(&options)?,
         Command::Pipeline(options) => println!("{}", pipeline::run(&options)?),

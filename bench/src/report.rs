@@ -96,7 +96,7 @@ fn pipeline_run(
 }
 
 fn decoder_bars(flows: u64) -> Vec<Bar> {
-    let rows = decoders::run(flows);
+    let rows = decoders::run(flows, None);
     rows.iter()
         .map(|row| {
             eprintln!("{row}");

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_wire::{Output, Tally, decode};
+use weir_wire::{Gathering, Message, Output, Released, Tally};
 
 use crate::chunk::{Chunk, Entry};
 use crate::ledger::rows_of;
@@ -52,9 +52,11 @@ impl Worker {
     }
 
     fn decode(&self, chunk: Chunk, gathered: &mut Gathered) {
+        let mut gathering = Gathering::default();
         for entry in &chunk.entries {
-            self.decode_entry(&chunk, entry, gathered);
+            self.decode_entry(&chunk, entry, &mut gathering, gathered);
         }
+        gathered.tally += &gathering.finish(&mut gathered.output);
         let mut books = self.shared.door.ledger.books();
         books.count(&std::mem::take(&mut gathered.tally));
         books.messages.kept += chunk.entries.len() as u64;
@@ -68,15 +70,23 @@ impl Worker {
         }
     }
 
-    fn decode_entry(&self, chunk: &Chunk, entry: &Entry, gathered: &mut Gathered) {
-        let released = entry.released.iter().map(|r| (&r.work, &*r.octets, &r.received));
-        let own = (&entry.work, chunk.octets_of(entry), &entry.received);
-        for (work, octets, received) in released.chain([own]) {
-            if gathered.output.flows.room() < work.records_max() || gathered.output.is_full() {
+    fn decode_entry<'a>(
+        &self,
+        chunk: &'a Chunk,
+        entry: &'a Entry,
+        gathering: &mut Gathering<'a>,
+        gathered: &mut Gathered,
+    ) {
+        let Entry { work, received, released, .. } = entry;
+        let own = Message { work, octets: chunk.octets_of(entry), received };
+        for message in released.iter().map(Released::message).chain([own]) {
+            let rows = gathering.rows_max() + message.work.records_max();
+            if gathered.output.flows.room() < rows || gathered.output.is_full() {
+                gathered.tally += &gathering.finish(&mut gathered.output);
                 self.flush(gathered);
             }
-            let tally = decode(work, octets, received, &mut gathered.output);
-            self.shared.door.ledger.charge_tally(received.source.ip(), &tally);
+            let tally = gathering.add(message, &mut gathered.output);
+            self.shared.door.ledger.charge_tally(message.received.source.ip(), &tally);
             gathered.tally += &tally;
         }
     }

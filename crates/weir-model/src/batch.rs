@@ -190,6 +190,29 @@ impl FlowBatch {
         }
     }
 
+    /// Gives rows from `start` on runs of equal values, each as long as it says.
+    pub fn fill_runs<T: Native>(
+        &mut self,
+        id: ColumnId,
+        start: usize,
+        runs: impl Iterator<Item = (usize, T)>,
+    ) {
+        let mut runs = runs.filter(|(n, _)| *n > 0);
+        let Some(mut run) = runs.next() else { return };
+        let mut row = start;
+        // Cost: neighbours are mostly equal, and a longer run costs no more than a short one.
+        for (n, value) in runs {
+            if value == run.1 {
+                run.0 += n;
+            } else {
+                self.fill(id, row, run.0, run.1);
+                row += run.0;
+                run = (n, value);
+            }
+        }
+        self.fill(id, row, run.0, run.1);
+    }
+
     /// Sets one value. Cheapest when rows are set in order, each right after it was appended.
     // Cost: under 2 ns for the next row of a column that has every row so far, of which row-wise
     // decoders (sFlow) make some thirty a row; as calls they take half as long again.

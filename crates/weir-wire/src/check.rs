@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use weir_model::{ColumnType, FlowBatch, Scalar, Timestamp, json};
 
-use crate::{Decoder, Limits, Output, Received, SessionId, Tally, Transport, packet, sflow5};
+use crate::{
+    Collector, Decoder, Gathering, Limits, Message, Output, Received, Released, SessionId, Tally,
+    Transport, decode, packet, sflow5,
+};
 
 /// A time of receipt in the era of the captures.
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
@@ -48,13 +51,56 @@ pub fn check_sflow(octets: &[u8]) {
 pub fn check_session(input: &[u8]) {
     let (first, mut rest) = input.split_first().unwrap_or((&0, &[]));
     let mut run = Run::new(if first & 1 == 0 { Transport::Udp } else { Transport::Tcp });
+    let mut messages = Vec::new();
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
         let length = usize::from(u16::from_be_bytes(*length)).min(after.len());
         let (message, after) = after.split_at(length);
         run.message(message);
+        messages.push((message, run.received));
         rest = after;
     }
     run.finish();
+    check_gathering(&messages);
+}
+
+/// Messages decoded together give the rows that each of them gives alone.
+pub fn check_gathering(messages: &[(&[u8], Received)]) {
+    let mut collector = Collector::new(Limits::default());
+    let admitted: Vec<_> = messages
+        .iter()
+        .filter_map(|(octets, received)| {
+            Some((collector.admit(octets, received).ok()?, octets, received))
+        })
+        .collect();
+    let (mut alone, mut together) = (Output::new(), Output::new());
+    let (mut tally_alone, mut tally_together) = (Tally::default(), Tally::default());
+    let mut gathering = Gathering::default();
+    for (admitted, octets, received) in &admitted {
+        let own = Message { work: &admitted.work, octets, received };
+        for message in admitted.released.iter().map(Released::message).chain([own]) {
+            tally_alone += &decode(message, &mut alone);
+            tally_together += &gathering.add(message, &mut together);
+            let waiting = together.flows.rows() + gathering.rows_max();
+            assert!(waiting >= alone.flows.rows(), "{waiting} rows are to come at most");
+        }
+    }
+    tally_together += &gathering.finish(&mut together);
+    assert_eq!(tally_together, tally_alone);
+    assert_eq!(lines(&mut together.flows), lines(&mut alone.flows));
+    assert_eq!(lines(&mut together.options), lines(&mut alone.options));
+}
+
+/// The rows, in the order of their texts.
+fn lines(batch: &mut FlowBatch) -> Vec<Vec<u8>> {
+    batch.seal();
+    let line = |row| {
+        let mut line = Vec::new();
+        json::write_row(batch, row, &mut line);
+        line
+    };
+    let mut lines: Vec<_> = (0..batch.rows()).map(line).collect();
+    lines.sort();
+    lines
 }
 
 /// `messages` as [`check_session`] takes them.

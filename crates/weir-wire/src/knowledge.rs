@@ -139,7 +139,7 @@ pub(crate) fn learn(
         }
         layout @ Layout::Variable { .. } => {
             let mut table = Vec::new();
-            index(layout, body, rows_max, Some(&mut table));
+            index(layout, body, 0, rows_max, Some(&mut table));
             let rows = VariableRows::new(body, &table, plan.variable());
             learn_rows(knowledge, plan, &rows, entries_max);
         }

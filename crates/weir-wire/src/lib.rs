@@ -34,7 +34,7 @@ pub mod template;
 pub mod work;
 
 pub use collector::Collector;
-pub use decode::{Decoder, decode};
+pub use decode::{Decoder, Gathering, Message, decode};
 pub use error::{LoadError, MessageError};
 pub use limits::{ExporterSettings, Limits};
 pub use output::Output;

@@ -18,7 +18,7 @@ use weir_model::columns::flows;
 pub(crate) use compile::compile;
 pub(crate) use enrich::float;
 pub(crate) use rows::{FixedRows, Rows, VariableRows, count, index};
-pub(crate) use run::{Context, decode_flows, decode_options, number};
+pub(crate) use run::{Context, FlowSet, Scratch, decode_flows, decode_options, number};
 pub(crate) use special::text;
 
 /// Shape of the records of a template.

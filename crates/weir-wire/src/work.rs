@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::decode::Message;
 use crate::header::Header;
 use crate::knowledge::Knowledge;
 use crate::plan::Plan;
@@ -96,6 +97,13 @@ pub struct Released {
     pub octets: Box<[u8]>,
     /// How they were received, then.
     pub received: Received,
+}
+
+impl Released {
+    /// As the decoding pass takes it.
+    pub fn message(&self) -> Message<'_> {
+        Message { work: &self.work, octets: &self.octets, received: &self.received }
+    }
 }
 
 /// Result of the control pass over one message.

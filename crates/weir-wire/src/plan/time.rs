@@ -15,11 +15,18 @@ pub(crate) enum Form {
     MicrosAgo,
 }
 
+impl Form {
+    /// True when the time depends on what the message or its exporter tells.
+    pub(crate) fn is_relative(self) -> bool {
+        matches!(self, Form::Uptime | Form::MicrosAgo)
+    }
+}
+
 /// Seconds from 1900 (NTP) to 1970.
 const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 /// What relative times are relative to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Base {
     /// Export time in nanoseconds.
     pub(crate) export: i64,

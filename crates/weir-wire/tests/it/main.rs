@@ -6,6 +6,7 @@ mod bounds;
 mod captures;
 mod counts;
 mod damage;
+mod gathering;
 mod logstash;
 mod netgauze;
 mod record;
