@@ -232,14 +232,9 @@ fn run<R: Rows>(step: &Step, rows: &R, sets: &[FlowSet<'_>], start: usize, batch
             );
         }
         Op::Time(form) if form.is_relative() => {
-            let mut first = 0;
-            for set in sets {
-                let part = rows.part(first, set.rows);
-                times(form, step, &part, &set.context.base(), start + first, batch);
-                first += set.rows;
-            }
+            relative_times(form, step, rows, sets, start, batch);
         }
-        Op::Time(form) => times(form, step, rows, &Base::default(), start, batch),
+        Op::Time(form) => times(form, step, rows, start, batch),
         Op::V4 | Op::V6 | Op::AddrText => addresses(step, rows, start, batch),
         Op::Mac => {
             let values = rows.arrays::<6>(loc);
@@ -396,29 +391,18 @@ fn narrow<T: Native + TryFrom<u64>, R: Rows>(
     each(rows, step.loc, fit, |row, value| batch.set(step.column, start + row, value));
 }
 
-fn times<R: Rows>(
-    form: Form,
-    step: &Step,
-    rows: &R,
-    base: &Base,
-    start: usize,
-    batch: &mut FlowBatch,
-) {
-    let relative_to_nothing = form == Form::Uptime && base.uptime.is_none() && base.boot.is_none();
-    if relative_to_nothing {
-        return;
-    }
+/// Times that need no message to be told.
+fn times<R: Rows>(form: Form, step: &Step, rows: &R, start: usize, batch: &mut FlowBatch) {
     // Cost: a loop for each form that is common, so that no value asks which it is.
     macro_rules! all {
         ($form:expr) => {{
-            let absolute = |value: u64| nanos($form, value, base).unwrap_or_default();
+            let absolute = |value: u64| nanos($form, value, &Base::default()).unwrap_or_default();
             times_of(step, rows, absolute, start, batch)
         }};
     }
     match form {
         Form::Seconds => all!(Form::Seconds),
         Form::Millis => all!(Form::Millis),
-        Form::Uptime => all!(Form::Uptime),
         rare => all!(rare),
     }
 }
@@ -441,6 +425,43 @@ fn times_of<R: Rows>(
             let time = |field: &[u8]| number(field).map(&absolute);
             each(rows, loc, time, |row, value| batch.set(id, start + row, value));
         }
+    }
+}
+
+/// Times that count from something else in each message.
+fn relative_times<R: Rows>(
+    form: Form,
+    step: &Step,
+    rows: &R,
+    sets: &[FlowSet<'_>],
+    start: usize,
+    batch: &mut FlowBatch,
+) {
+    let (id, loc) = (step.column, step.loc);
+    let bases = sets.iter().map(|set| (set.rows, set.context.base()));
+    let uptimes = form == Form::Uptime && loc.width() == 4;
+    if uptimes && bases.clone().all(|(_, base)| base.uptimes().is_some()) {
+        let mut slots = batch.slots::<i64>(id, start, rows.len());
+        let mut values = rows.arrays(loc).map(u32::from_be_bytes);
+        for (n, base) in bases {
+            let Some(uptimes) = base.uptimes() else { continue };
+            let (now, later) = slots.split_at_mut(n.min(slots.len()));
+            slots = later;
+            for (slot, value) in now.iter_mut().zip(&mut values) {
+                *slot = uptimes.nanos(value);
+            }
+        }
+        return;
+    }
+    let mut first = 0;
+    for (n, base) in bases {
+        for row in first..first + n {
+            let value = number(rows.slice(loc, row));
+            if let Some(time) = value.and_then(|value| nanos(form, value, &base)) {
+                batch.set(id, start + row, time);
+            }
+        }
+        first += n;
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn nanos(form: Form, value: u64, base: &Base) -> Option<i64> {
         Form::Millis => scale(value, 1_000_000),
         Form::NtpMicros => ntp(value, 1_000_000, 1_000),
         Form::NtpNanos => ntp(value, 1_000_000_000, 1),
-        Form::Uptime => return uptime(value as u32, base),
+        Form::Uptime => return Some(base.uptimes()?.nanos(value as u32)),
         Form::MicrosAgo => base.export.saturating_sub(scale(value, 1_000)),
     })
 }
@@ -70,18 +70,36 @@ fn ntp(value: u64, units: u64, nanos_per_unit: i64) -> i64 {
 /// flow began before the uptime wrapped.
 const UPTIME_AHEAD_MS: u32 = 3_600_000;
 
-/// The 32-bit uptime wraps every 49.7 days: the difference to the header's is taken modulo that,
-/// a little in the future allowed.
-#[inline]
-fn uptime(value: u32, base: &Base) -> Option<i64> {
-    match (base.uptime, base.boot) {
-        (Some(now), _) => {
-            let (ago, ahead) = (now.wrapping_sub(value), value.wrapping_sub(now));
-            let ago = if ahead <= UPTIME_AHEAD_MS { -i64::from(ahead) } else { i64::from(ago) };
-            Some(base.export.saturating_sub(ago * 1_000_000))
+/// What the uptimes of a message count from: `at` is when the exporter had been up for `oldest`,
+/// and the other uptimes are told by how far they are past that, modulo 2³² (49.7 days).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uptimes {
+    oldest: u32,
+    at: i64,
+}
+
+impl Uptimes {
+    /// The time of an uptime.
+    #[inline]
+    pub(crate) fn nanos(self, uptime: u32) -> i64 {
+        let later = i64::from(uptime.wrapping_sub(self.oldest));
+        self.at.saturating_add(later * 1_000_000)
+    }
+}
+
+impl Base {
+    /// `None` where nobody told what uptimes are relative to.
+    pub(crate) fn uptimes(&self) -> Option<Uptimes> {
+        match (self.uptime, self.boot) {
+            (Some(now), _) => {
+                let ahead = UPTIME_AHEAD_MS + 1;
+                let ago = (1i64 << 32) - i64::from(ahead);
+                let at = self.export.saturating_sub(ago * 1_000_000);
+                Some(Uptimes { oldest: now.wrapping_add(ahead), at })
+            }
+            (None, Some(boot)) => Some(Uptimes { oldest: 0, at: boot }),
+            (None, None) => None,
         }
-        (None, Some(boot)) => Some(boot.saturating_add(i64::from(value) * 1_000_000)),
-        (None, None) => None,
     }
 }
 
