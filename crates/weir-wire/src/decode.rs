@@ -117,8 +117,21 @@ impl<'a> Gathering<'a> {
 
     fn decode_waiting(&mut self, out: &mut Output) -> usize {
         self.rows = 0;
-        let (groups, scratch) = (self.groups.drain(..), &mut self.scratch);
-        groups.map(|(plan, mut sets)| decode_flows(plan, &mut sets, scratch, &mut out.flows)).sum()
+        let mut appended = 0;
+        let mut groups = &mut self.groups[..];
+        while let [(plan, sets), others @ ..] = groups {
+            // Exporters of a kind have the same templates. Theirs come exporter by exporter, so that
+            // what tells the exporter has long runs.
+            for (_, more) in
+                others.iter_mut().filter(|(other, more)| !more.is_empty() && other == plan)
+            {
+                sets.append(more);
+            }
+            appended += decode_flows(plan, sets, &mut self.scratch, &mut out.flows);
+            groups = others;
+        }
+        self.groups.clear();
+        appended
     }
 }
 

@@ -140,7 +140,7 @@ pub(crate) struct Frame {
 }
 
 /// A compiled template.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) template_id: u16,
     pub(crate) layout: Layout,
@@ -163,7 +163,7 @@ pub(crate) struct Plan {
 }
 
 /// A set of columns of flows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Columns([u64; flows::DEFS.len().div_ceil(64)]);
 
 impl Columns {
