@@ -31,7 +31,7 @@ pub(crate) enum Layout {
 }
 
 /// Place of a field in its record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Loc {
     /// `offset` octets after the start of the record (segment 0) or after the end of the
     /// `segment`-th field of variable length.
@@ -142,6 +142,9 @@ pub(crate) struct Frame {
 /// A compiled template.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Plan {
+    /// Hash of the fields. It stands first, so that plans that differ are told apart by it: hostile
+    /// templates may be equal up to the last of a thousand fields.
+    pub(crate) shape: u64,
     pub(crate) template_id: u16,
     pub(crate) layout: Layout,
     /// Number of scope fields of an options template.

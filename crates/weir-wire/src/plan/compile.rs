@@ -1,8 +1,10 @@
 //! Template in, plan out.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
+use hashbrown::DefaultHashBuilder;
 use weir_model::column::{ColumnType, ElementKey};
 use weir_model::columns::{PEN_ANTREA, PEN_VMWARE, flows};
 use weir_model::{ColumnDef, ColumnId};
@@ -26,6 +28,9 @@ static TARGETS: LazyLock<Targets> = LazyLock::new(|| {
     targets
 });
 
+/// Seeded at random, so that no exporter can choose templates of the same shape.
+static SHAPES: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+
 /// Compiles `template`. `repair` undoes the order of Antrea 2.4–2.6's per-node counters.
 pub(crate) fn compile(template: &Template, protocol: Protocol, repair: bool) -> Plan {
     let (layout, locs) = lay_out(&template.fields);
@@ -38,6 +43,7 @@ pub(crate) fn compile(template: &Template, protocol: Protocol, repair: bool) -> 
         }
     }
     let plan = Plan {
+        shape: SHAPES.hash_one(&fields),
         template_id: template.id,
         layout,
         scope: template.scope,
