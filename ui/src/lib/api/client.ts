@@ -2,7 +2,7 @@
 
 import type {
   Answer, Completion, Dimension, Exporter, Health, ParsedFilter, Query, RecordsPage, RecordsQuery,
-  SavedView, Session, TableDef,
+  SavedView, Session, TableDef, Templates,
 } from "./types";
 
 /** A refusal: the problem document (RFC 9457), or what went wrong on the way. */
@@ -95,6 +95,8 @@ export const api = {
     get<Completion>("/api/v1/filter/complete", { filter, cursor: String(cursor) }, signal),
   exporters: (signal?: AbortSignal) =>
     get<{ exporters: Exporter[] }>("/api/v1/exporters", undefined, signal),
+  templates: (addr: string, domain: number, signal?: AbortSignal) =>
+    get<Templates>("/api/v1/exporters/templates", { addr, domain: String(domain) }, signal),
   health: (signal?: AbortSignal) => get<Health>("/api/v1/health", undefined, signal),
   session: (signal?: AbortSignal) => get<Session>("/api/v1/session", undefined, signal),
   signIn: (token: string) => send<void>("POST", "/api/v1/session", { token }),

@@ -154,6 +154,22 @@ export interface Concern {
   remedy: string;
   severity?: "warning" | "failing" | "info";
   since?: string | null;
+  /** Of losses: when the last one was seen. */
+  last_at?: string | null;
+}
+
+export interface Template {
+  id: number;
+  kind: "data" | "options";
+  session: string;
+  refreshed_at: string;
+  /** `length` is null where each record says its own. */
+  fields: { pen: number; id: number; name: string | null; length: number | null; scope: boolean }[];
+}
+
+export interface Templates {
+  templates: Template[];
+  left_out: number;
 }
 
 export interface StoreHealth {
@@ -183,6 +199,10 @@ export interface StoreHealth {
 export interface Health {
   status: "ok" | "degraded" | "failing";
   concerns: Concern[];
+  /** Losses that are over. */
+  past?: Concern[];
+  /** How far sums of a minute are behind the records. */
+  rollup_lag_ms?: number | null;
   version: string;
   started_at: string;
   now: string;
