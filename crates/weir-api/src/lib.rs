@@ -29,7 +29,7 @@ pub use auth::{Access, Policy};
 pub use console::{Asset, Console};
 pub use problem::Problem;
 pub use records::page as records_page;
-pub use routes::query::problem as query_problem;
+pub use routes::query::{FILTER_REMEDY, problem as query_problem};
 pub use tail::Hub;
 pub use tokens::{Secret, TokenEntry, TokenError, Tokens};
 pub use view::Collecting;

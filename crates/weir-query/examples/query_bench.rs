@@ -2,12 +2,14 @@
 //! 1.1, 30 % of records continue a recent connection, 8 exporters; written through the store.
 //!
 //! `cargo run --release -p weir-query --example query_bench [millions of rows] [rows a second]
-//! [dashboards|pages]`.
-//! CPU time of the whole process and wall time, medians of 5 after one run to warm up. At 100,000
-//! rows a second 10 M rows are 100 s; at 1,157 a second 100 M rows are a day.
+//! [dashboards|needles|pages|all] [folder]`.
+//! CPU time of the whole process and wall time, medians of 5 after one run to warm up; the wall
+//! time of that first run, on a store opened for it alone, is told as cold (the system's cache of
+//! pages is warm). At 100,000 rows a second 10 M rows are 100 s; at 1,157 a second 100 M rows are
+//! a day. A folder is kept and used again.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,9 +24,8 @@ const ENDPOINTS: usize = 20_000;
 const START: i64 = 1_795_132_800_000_000_000;
 
 /// What rollups answer; all that `dashboards` asks.
-const DASHBOARDS: [&str; 8] = [
+const DASHBOARDS: [&str; 7] = [
     "top 10 sources, no filter",
-    "needle by 5-tuple",
     "traffic by 5 minutes",
     "top protocols by 5 minutes",
     "top AS pairs",
@@ -39,17 +40,54 @@ fn main() -> Result<(), Failure> {
     let number = |at| std::env::args().nth(at).and_then(|arg| arg.parse::<u64>().ok());
     let rows = number(1).unwrap_or(10) * 1_000_000;
     let rate = number(2).unwrap_or(100_000);
-    let dir = std::env::temp_dir().join(format!("weir-query-bench-{}", std::process::id()));
-    let outcome = bench(&dir, rows, rate);
-    std::fs::remove_dir_all(&dir)?;
-    outcome
+    let own = std::env::temp_dir().join(format!("weir-query-bench-{}", std::process::id()));
+    match std::env::args().nth(4) {
+        Some(kept) => bench(&PathBuf::from(kept), rows, rate),
+        None => {
+            let outcome = bench(&own, rows, rate);
+            std::fs::remove_dir_all(&own)?;
+            outcome
+        }
+    }
 }
 
-fn bench(dir: &PathBuf, rows: u64, rate: u64) -> Result<(), Failure> {
-    let needle = write(dir, rows, rate)?;
+/// What to look for in a store that was written before, one filter a line.
+const NEEDLES: &str = "needles.txt";
+
+/// Searches for connections drawn as the traffic draws them: popular ones are often drawn.
+fn searches(keys: &[Key]) -> String {
+    let line = |key: &Key| {
+        format!(
+            "src_addr = {} and dst_addr = {} and src_port = {} and dst_port = {} and proto = {}\n",
+            address(key.src, key.v6),
+            address(key.dst, key.v6),
+            key.src_port,
+            key.dst_port,
+            key.proto
+        )
+    };
+    keys.iter().map(line).collect()
+}
+
+fn bench(dir: &Path, rows: u64, rate: u64) -> Result<(), Failure> {
+    if !dir.join(NEEDLES).exists() {
+        let keys = write(dir, rows, rate)?;
+        std::fs::write(dir.join(NEEDLES), searches(&keys))?;
+    }
+    let needles = std::fs::read_to_string(dir.join(NEEDLES))?;
+    let needles: Vec<&str> = needles.lines().collect();
+    let key = *needles.first().ok_or("no needle")?;
+    let before = resident();
+    let started = Instant::now();
     let (store, report) = Store::open_read_only(dir, Arc::new(DiskFiles))?;
     let snapshot = store.snapshot();
     println!("{} segments, {} rows", report.segments, report.rows);
+    println!(
+        "opened in {:.1} ms; resident {} kB before, {} kB after",
+        started.elapsed().as_secs_f64() * 1e3,
+        before,
+        resident()
+    );
     let to = Timestamp(START + (rows * 1_000_000_000 / rate) as i64 + 1_000_000_000);
     let asked = |group: &[&str], measure: &str, filter: &str, bucket: Option<&str>| Query {
         from: Timestamp(START).to_string(),
@@ -62,15 +100,14 @@ fn bench(dir: &PathBuf, rows: u64, rate: u64) -> Result<(), Failure> {
     };
     let tuple = ["src_addr", "dst_addr", "src_port", "dst_port", "proto"];
     let raw = "src_port >= 0";
-    let dashboards = std::env::args().nth(3).is_some_and(|arg| arg == "dashboards");
-    let key = format!(
-        "src_addr = {} and dst_addr = {} and src_port = {} and dst_port = {} and proto = {}",
-        address(needle.src, needle.v6),
-        address(needle.dst, needle.v6),
-        needle.src_port,
-        needle.dst_port,
-        needle.proto
-    );
+    let asked_for = std::env::args().nth(3).unwrap_or_default();
+    let dashboards = asked_for == "dashboards";
+    let needles_only = asked_for == "needles";
+    // The same without ports; without destination and ports; then source or destination.
+    let part = |count: usize| key.split(" and ").take(count).collect::<Vec<_>>().join(" and ");
+    let (pair, source) = (part(2), part(1));
+    let either = source.replace("src_addr", "addr");
+    let service = format!("{pair} and {}", key.split(" and ").nth(3).unwrap_or_default());
     for (name, query) in [
         ("top 10 sources, raw rows", asked(&tuple[..1], "octets", raw, None)),
         ("top 10 sources, no filter", asked(&tuple[..1], "octets", "", None)),
@@ -80,7 +117,10 @@ fn bench(dir: &PathBuf, rows: u64, rate: u64) -> Result<(), Failure> {
         ("of one /16, by port", asked(&["dst_port"], "octets", "src_addr in 10.0.0.0/16", None)),
         ("p95 octets by proto, raw", asked(&["proto"], "p95(octets)", "", None)),
         ("distinct dst by src, raw", asked(&["src_addr"], "distinct(dst_addr)", "", None)),
-        ("needle by 5-tuple", asked(&[], "flows", &key, None)),
+        ("needle by 5-tuple", asked(&[], "flows", key, None)),
+        ("needle by pair and a port", asked(&[], "flows", &service, None)),
+        ("needle by pair of addresses", asked(&[], "flows", &pair, None)),
+        ("needle, addr =", asked(&[], "flows", &either, None)),
         ("traffic by 5 minutes", asked(&[], "bps", "", Some("5m"))),
         ("top protocols by 5 minutes", asked(&["proto"], "bps", "", Some("5m"))),
         ("top AS pairs", asked(&["src_as", "dst_as"], "octets", "", None)),
@@ -88,18 +128,21 @@ fn bench(dir: &PathBuf, rows: u64, rate: u64) -> Result<(), Failure> {
         ("top ports by 5 minutes", asked(&["dst_port"], "bps", "", Some("5m"))),
         ("top ports", asked(&["dst_port"], "octets", "", None)),
     ] {
-        if dashboards && !DASHBOARDS.contains(&name) {
+        if dashboards && !DASHBOARDS.contains(&name) || needles_only && !name.starts_with("needle")
+        {
             continue;
         }
-        measure(name, &snapshot, &query)?;
+        measure(name, dir, &snapshot, &query)?;
     }
+    println!("resident {} kB after these", resident());
     if dashboards {
         return Ok(());
     }
+    every_needle(&snapshot, &needles, &|filter| asked(&[], "flows", filter, None))?;
     let search = RecordsQuery {
         from: Timestamp(START).to_string(),
         to: to.to_string(),
-        filter: key,
+        filter: key.to_owned(),
         ..RecordsQuery::default()
     };
     let limits = QueryLimits::default();
@@ -107,6 +150,9 @@ fn bench(dir: &PathBuf, rows: u64, rate: u64) -> Result<(), Failure> {
     let found = look()?.rows.rows();
     let (cpu, wall) = median(|| look().map(drop))?;
     println!("{:<28} {cpu:>8.3} CPU s {:>9.1} ms  {found} rows", "needle, its records", wall * 1e3);
+    if needles_only {
+        return Ok(());
+    }
     let everything = RecordsQuery { filter: String::new(), ..search };
     let (started, before, mut rows) = (Instant::now(), cpu_seconds(), 0);
     export(&snapshot, &everything, &limits, &Cancel::new(), &Still, |batch| {
@@ -115,7 +161,7 @@ fn bench(dir: &PathBuf, rows: u64, rate: u64) -> Result<(), Failure> {
     })?;
     let (cpu, wall) = (cpu_seconds() - before, started.elapsed().as_secs_f64());
     println!("{:<28} {cpu:>8.3} CPU s {:>9.1} ms  {rows} rows", "export, every column", wall * 1e3);
-    if std::env::args().nth(3).is_some_and(|arg| arg == "pages") {
+    if asked_for == "pages" {
         pages(&snapshot, everything)?;
     }
     Ok(())
@@ -146,13 +192,63 @@ fn pages(snapshot: &Snapshot, mut search: RecordsQuery) -> Result<(), Failure> {
     }
 }
 
-fn measure(name: &str, snapshot: &Snapshot, query: &Query) -> Result<(), Failure> {
-    let limits = QueryLimits { memory: 4 << 30, ..QueryLimits::default() };
+/// Wall time of every search once warm: median and worst, and the blocks they read.
+fn every_needle(
+    snapshot: &Snapshot,
+    needles: &[&str],
+    asked: &dyn Fn(&str) -> Query,
+) -> Result<(), Failure> {
+    let limits = QueryLimits::default();
+    for (name, parts) in [("5-tuple", 5), ("pair and ports", 4), ("pair", 2), ("source", 1)] {
+        let (mut walls, mut blocks) = (Vec::new(), Vec::new());
+        for needle in needles {
+            let filter = needle.split(" and ").take(parts).collect::<Vec<_>>().join(" and ");
+            let query = asked(&format!("{filter} and src_port >= 0"));
+            let started = Instant::now();
+            let stats = run(snapshot, &query, &limits, &Cancel::new(), &SystemClock)?.stats;
+            walls.push(started.elapsed().as_secs_f64() * 1e3);
+            blocks.push(stats.blocks);
+        }
+        walls.sort_by(f64::total_cmp);
+        blocks.sort_unstable();
+        let at = |part: usize| (needles.len() - 1) * part / 10;
+        println!(
+            "{} needles by {name}: {:.1} ms median, {:.1} of nine tenths, {:.1} at most; blocks \
+             read {} median, {} of nine tenths, {} at most",
+            needles.len(),
+            walls[at(5)],
+            walls[at(9)],
+            walls[at(10)],
+            blocks[at(5)],
+            blocks[at(9)],
+            blocks[at(10)]
+        );
+    }
+    Ok(())
+}
+
+/// Resident memory of this process in kB.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn measure(name: &str, dir: &Path, snapshot: &Snapshot, query: &Query) -> Result<(), Failure> {
+    let time = std::time::Duration::from_secs(600);
+    let limits = QueryLimits { memory: 4 << 30, time, ..QueryLimits::default() };
+    let (fresh, _) = Store::open_read_only(dir, Arc::new(DiskFiles))?;
+    let fresh = fresh.snapshot();
+    let started = Instant::now();
+    run(&fresh, query, &limits, &Cancel::new(), &SystemClock)?;
+    let cold = started.elapsed().as_secs_f64() * 1e3;
+    drop(fresh);
     let ask = || run(snapshot, query, &limits, &Cancel::new(), &SystemClock);
     let stats = ask()?.stats;
     let (cpu, wall) = median(|| ask().map(drop))?;
     println!(
-        "{name:<28} {cpu:>8.3} CPU s {:>9.1} ms  tier {}, {} blocks read, {} pruned, {} rows kept",
+        "{name:<28} {cpu:>8.3} CPU s {:>9.1} ms ({cold:.1} cold)  tier {}, {} blocks read, {} \
+         pruned, {} rows kept",
         wall * 1e3,
         stats.tier,
         stats.blocks,
@@ -184,8 +280,8 @@ fn cpu_seconds() -> f64 {
     (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
 }
 
-/// Writes the rows and gives back one key to look for.
-fn write(dir: &PathBuf, rows: u64, rate: u64) -> Result<Key, Failure> {
+/// Writes the rows and gives back keys to look for.
+fn write(dir: &Path, rows: u64, rate: u64) -> Result<Vec<Key>, Failure> {
     let mut policy = StorePolicy::new(dir);
     policy.retention = Retention::default();
     policy.lanes = 1;
@@ -205,7 +301,7 @@ fn write(dir: &PathBuf, rows: u64, rate: u64) -> Result<Key, Failure> {
         "{rows} rows written in {:.1} s, {cpu:.1} CPU s of it in append",
         started.elapsed().as_secs_f64()
     );
-    Ok(traffic.recent[17])
+    Ok((0..20).map(|at| traffic.recent[17 + at * 3_001]).collect())
 }
 
 #[derive(Clone, Copy)]

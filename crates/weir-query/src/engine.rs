@@ -16,6 +16,7 @@ mod once;
 mod part;
 mod pool;
 mod predicate;
+mod ranked;
 mod scan;
 pub(crate) mod sketch;
 mod states;
@@ -30,7 +31,7 @@ mod top;
 pub(crate) use block::Block;
 pub(crate) use mask::Selection;
 pub(crate) use part::{Names, NoNames, Part};
-pub(crate) use predicate::{Node, Verdict, compile, is_ruled_out, shifted};
+pub(crate) use predicate::{Node, Verdict, blocks_left, compile, is_ruled_out, shifted};
 pub(crate) use scan::Control;
 
 use std::sync::Arc;
@@ -49,7 +50,7 @@ use scan::{Counters, Wanted};
 use states::{Added, Buckets, Groups, States, distinct_layouts};
 use sums::{Sums, drain};
 pub(crate) use tiers::Gone;
-use tiers::{Needs, choose, label};
+use tiers::{Choice, Needs, choose, label};
 use top::{Ranked, Top};
 
 use crate::answer::{Answer, Stats};
@@ -115,11 +116,14 @@ struct Engine<'a> {
 }
 
 /// One way to look at the rows: the period, and from which end.
+#[derive(Clone)]
 struct Look {
     from: Timestamp,
     to: Timestamp,
     filter: Option<Expr>,
     keys: Vec<Key>,
+    /// Whether rows are told apart by the plan's buckets.
+    bucketed: bool,
 }
 
 /// What the walks of one look read.
@@ -153,6 +157,16 @@ impl<'a> Engine<'a> {
         if !plan.keys.is_empty() && additive && plan.bucket.is_some() {
             let once = self.once(&current, &figures, &distinct, &mut trace)?;
             (ranking, views) = once.map(|(r, view)| (Some(r), vec![view])).unwrap_or_default();
+            if ranking.is_none()
+                && let Some(by) = figures.get(plan.order_by)
+            {
+                ranking = self.rank_coarsely(&current, *by, &mut trace)?;
+                if let Some(ranking) = &ranking {
+                    self.check_size(ranking)?;
+                    let view = self.winners(&current, &figures, &distinct, ranking, &mut trace)?;
+                    views.extend(view);
+                }
+            }
         }
         if !plan.keys.is_empty() && ranking.is_none() {
             let whole = additive && plan.bucket.is_none();
@@ -161,24 +175,22 @@ impl<'a> Engine<'a> {
                 if whole { (figures.clone(), plan.order_by) } else { (vec![ranked_by], 0) };
             ranking = Some(self.rank(&current, &first, by, whole, &mut trace)?);
         }
-        let groups = ranking.as_ref().map_or(0, |ranking| ranking.groups.len());
-        if groups.saturating_mul(plan.buckets()) > self.control.limits.rows {
-            return Err(QueryError::Rows { limit: self.control.limits.rows });
-        }
+        ranking.as_ref().map_or(Ok(()), |ranking| self.check_size(ranking))?;
         match ranking.as_ref().filter(|ranking| ranking.totals.is_some()) {
             Some(ranking) => views.push(self.summed(ranking, &figures, trace.seconds)),
             None if !views.is_empty() => {}
             None => {
                 let counters = if ranking.is_some() { &self.later } else { &self.first };
+                let known = ranking.as_ref();
                 let states =
-                    self.add_up(&current, &figures, &distinct, &ranking, counters, &mut trace)?;
+                    self.add_up(&current, &figures, &distinct, known, counters, &mut trace)?;
                 views.push(View::new(ViewKind::Current, states, trace.seconds));
             }
         }
         for (kind, look) in self.other_looks() {
             let mut other = Trace::default();
             let states =
-                self.add_up(&look, &figures, &distinct, &ranking, &self.later, &mut other)?;
+                self.add_up(&look, &figures, &distinct, ranking.as_ref(), &self.later, &mut other)?;
             views.push(View::new(kind, states, other.seconds));
             let of = if kind == ViewKind::Previous { "the period to compare with: " } else { "" };
             let notes = other.notes.into_iter().map(|note| format!("{of}{note}"));
@@ -192,10 +204,17 @@ impl<'a> Engine<'a> {
         Ok(Answer { stats: self.stats(trace), ..assemble(plan, &keys, &views) })
     }
 
+    /// Refuses more rows than an answer may have.
+    fn check_size(&self, ranking: &Ranking) -> Result<(), QueryError> {
+        let rows = ranking.groups.len().saturating_mul(self.plan.buckets());
+        let limit = self.control.limits.rows;
+        if rows > limit { Err(QueryError::Rows { limit }) } else { Ok(()) }
+    }
+
     fn look(&self) -> Look {
         let plan = self.plan;
         let (filter, keys) = (plan.filter.clone(), plan.keys.clone());
-        Look { from: plan.from, to: plan.to, filter, keys }
+        Look { from: plan.from, to: plan.to, filter, keys, bucketed: plan.bucket.is_some() }
     }
 
     fn other_looks(&self) -> Vec<(ViewKind, Look)> {
@@ -218,6 +237,27 @@ impl<'a> Engine<'a> {
         looks
     }
 
+    /// What to read for `look`.
+    fn choice(&self, look: &Look, figures: &[Figure]) -> Choice {
+        let plan = self.plan;
+        let mut columns: Vec<ColumnId> = look.keys.iter().map(|key| key.def.id).collect();
+        if let Some(expr) = &look.filter {
+            columns.extend(Filter::of(plan.table, expr.clone()).columns());
+        }
+        let back = plan.from.0.saturating_sub(look.from.0);
+        let first = plan.first_bucket().saturating_sub(back);
+        let needs = Needs {
+            table: plan.table,
+            time: plan.time,
+            from: look.from,
+            to: look.to,
+            buckets: plan.bucket.filter(|_| look.bucketed).map(|width| (width, first)),
+            columns: &columns,
+            figures,
+        };
+        choose(self.parts, &needs, self.gone)
+    }
+
     /// Walks the rows that `look` sees, with the scans that fit `figures`.
     fn walk<S: scan::Sink>(
         &self,
@@ -229,25 +269,7 @@ impl<'a> Engine<'a> {
     ) -> Result<Vec<S>, QueryError> {
         let plan = self.plan;
         let keys: Vec<ColumnId> = look.keys.iter().map(|key| key.def.id).collect();
-        let mut columns = keys.clone();
-        if let Some(expr) = &look.filter {
-            columns.extend(Filter::of(plan.table, expr.clone()).columns());
-        }
-        let back = plan.from.0.saturating_sub(look.from.0);
-        let first = plan.first_bucket().saturating_sub(back);
-        let choice = choose(
-            self.parts,
-            &Needs {
-                table: plan.table,
-                time: plan.time,
-                from: look.from,
-                to: look.to,
-                buckets: plan.bucket.map(|width| (width, first)),
-                columns: &columns,
-                figures,
-            },
-            self.gone,
-        );
+        let choice = self.choice(look, figures);
         trace.tiers.extend(choice.tiers);
         trace.tiers.sort_unstable_by_key(|tier| std::cmp::Reverse(*tier));
         trace.tiers.dedup();
@@ -265,7 +287,7 @@ impl<'a> Engine<'a> {
             filter: look.filter.as_ref(),
             keys: &keys,
             figures,
-            bucketed: plan.bucket.is_some(),
+            bucketed: look.bucketed,
             rates: scaled,
             shared: &|| self.pool.octets(),
         };
@@ -324,7 +346,7 @@ impl<'a> Engine<'a> {
         look: &Look,
         figures: &'s [Figure],
         distinct: &'s [Option<Layout>],
-        ranking: &Option<Ranking>,
+        ranking: Option<&Ranking>,
         counters: &Counters,
         trace: &mut Trace,
     ) -> Result<Added<'s>, QueryError> {

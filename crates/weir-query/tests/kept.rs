@@ -365,7 +365,8 @@ fn a_flipped_octet_costs_one_block_and_is_told_to_asker_and_store() {
         let snapshot = store.snapshot();
         let segment = snapshot.segments(Table::Flows, Tier::Raw).next().unwrap();
         assert_eq!(segment.block_count(), 3);
-        let info = segment.block_info(1).unwrap();
+        let index = segment.index().unwrap();
+        let info = index.block(1).unwrap();
         let ids = (0..400).map(ColumnId);
         let length: usize = ids.map(|id| info.octets(id)).sum();
         (info.offset() as usize + 44, length, info.rows())

@@ -49,6 +49,11 @@ impl Dictionary {
         self.addrs.get(code.0 as usize).copied()
     }
 
+    /// Octets it takes in memory, about.
+    pub(crate) fn octets(&self) -> usize {
+        self.addrs.capacity() * 16 + self.octets.capacity() + self.ends.capacity() * 4
+    }
+
     /// The code of `addr`, if it has one. Looks at every address.
     pub fn find_addr(&self, addr: Addr) -> Option<Code> {
         let found = self.addrs.iter().position(|known| *known == addr)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::StoreErrorKind;
-use crate::segment::Tier;
+use crate::segment::{CacheNumbers, Tier};
 
 /// What was found when a store was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -105,6 +105,8 @@ pub struct StoreHealth {
     pub compactions: u64,
     /// Merges that ended with an error.
     pub compactions_failed: u64,
+    /// What is in memory of closed segments.
+    pub cache: CacheNumbers,
     /// Octets that a day at the present rate takes, after retention.
     pub octets_per_day: f64,
     /// Days until the disk is full at the present rate; `None` when it will not be.

@@ -7,6 +7,7 @@ pub mod dictionary;
 mod encoding;
 pub mod error;
 pub mod files;
+mod filters;
 pub mod health;
 mod manifest;
 pub mod policy;
@@ -20,12 +21,14 @@ pub use block::check_block;
 pub use dictionary::Dictionary;
 pub use error::{StoreError, StoreErrorKind};
 pub use files::{DiskFiles, File, Files};
+pub use filters::RowKey;
 pub use health::{OpenReport, StoreHealth};
 pub use policy::{Compaction, Retention, StorePolicy};
 pub use read::{BlockColumn, BlockData, Damage, ReadAt, ReadError, Snapshot};
 pub use segment::{
-    BlockInfo, FrameInfo, HotSegment, Scan, Segment, SegmentHead, SegmentId, SegmentInfo,
-    SegmentWriter, Tier, check_segment, scan_frames,
+    BlockIndex, BlockInfo, CACHE_OCTETS, CacheNumbers, FrameInfo, HotSegment, Scan, Segment,
+    SegmentCache, SegmentHead, SegmentId, SegmentInfo, SegmentWriter, Summary, Tier, check_segment,
+    scan_frames,
 };
 pub use store::{Store, Ticket};
 pub use zone::Zone;

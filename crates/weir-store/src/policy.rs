@@ -25,6 +25,8 @@ pub struct StorePolicy {
     /// Segments of the flow table that are open at once: as many threads append without waiting
     /// for each other.
     pub lanes: usize,
+    /// Octets of indexes and dictionaries of closed segments that stay in memory.
+    pub index_cache: usize,
     /// Octets that stay free on the medium: below them rows are refused.
     pub disk_free_min: u64,
     /// Compaction, in the background.
@@ -97,6 +99,7 @@ impl StorePolicy {
             segment_octets: 256 << 20,
             segment_age: Duration::from_secs(15 * 60),
             lanes: 2,
+            index_cache: crate::segment::CACHE_OCTETS,
             disk_free_min: 512 << 20,
             compaction: Compaction {
                 enabled: true,

@@ -15,16 +15,20 @@ use weir_model::{Grain, Table, Timestamp};
 use crate::encoding::{Cursor, Decoded};
 use crate::read::Damage;
 
+mod cache;
 mod footer;
 mod frame;
 mod hot;
+mod index;
 mod noted;
 mod reader;
 mod scan;
 mod writer;
 
+pub use cache::{CACHE_OCTETS, CacheNumbers, SegmentCache};
 pub use hot::HotSegment;
-pub use reader::{BlockInfo, Segment};
+pub use index::{BlockIndex, BlockInfo, Summary};
+pub use reader::Segment;
 pub use scan::{Scan, check_segment, scan_frames};
 pub use writer::{ADDRS_MAX, FrameInfo, STRING_OCTETS_MAX, STRINGS_MAX, SegmentWriter};
 

@@ -20,6 +20,7 @@ use crate::files::Files;
 use crate::health::{OpenReport, StoreHealth};
 use crate::policy::StorePolicy;
 use crate::read::Snapshot;
+use crate::segment::SegmentCache;
 
 mod closing;
 mod commit;
@@ -89,16 +90,18 @@ impl Store {
         dir: &Path,
         files: Arc<dyn Files>,
     ) -> Result<(Store, OpenReport), StoreError> {
-        let mut found = open::open(dir, &files, false)?;
+        let policy = StorePolicy::new(dir);
+        let cache = Arc::new(SegmentCache::new(policy.index_cache));
+        let mut found = open::open(dir, &files, false, &cache)?;
         for _ in 0..READ_TRIES {
             // Why: a writer may have merged segments away between its manifest and their files.
             if found.report.quarantined.is_empty() {
                 break;
             }
-            found = open::open(dir, &files, false)?;
+            found = open::open(dir, &files, false, &cache)?;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (core, report) = assemble(StorePolicy::new(dir), clock, files, found);
+        let (core, report) = assemble(policy, clock, files, (found, cache));
         core.closed.store(true, Ordering::Release);
         let threads = Mutex::new(None);
         Ok((Store { inner: Arc::new(Inner { core: Arc::new(core), threads }) }, report))
@@ -170,8 +173,9 @@ fn open_core(
         std::io::ErrorKind::WouldBlock => StoreError::Locked { dir: dir.clone() },
         _ => StoreError::io("lock", &path)(error),
     })?;
-    let found = open::open(&dir, &files, true)?;
-    let (core, mut report) = assemble(policy, Arc::clone(&clock), files, found);
+    let cache = Arc::new(SegmentCache::new(policy.index_cache));
+    let found = open::open(&dir, &files, true, &cache)?;
+    let (core, mut report) = assemble(policy, Arc::clone(&clock), files, (found, cache));
     *lock(&core.lock) = Some(held);
     core.check_space();
     report.took = clock.now().since(before);
@@ -182,7 +186,7 @@ fn assemble(
     policy: StorePolicy,
     clock: Arc<dyn Clock>,
     files: Arc<dyn Files>,
-    found: Found,
+    (found, cache): (Found, Arc<SegmentCache>),
 ) -> (Core, OpenReport) {
     let Found { manifest, visible, closing, report, next_id } = found;
     let core = Core {
@@ -198,6 +202,7 @@ fn assemble(
         pulse: pulse::Pulse::default(),
         tallies: Tallies::default(),
         space: Mutex::new(None),
+        cache,
         next_id: AtomicU64::new(next_id),
         closed: AtomicBool::new(false),
         stop: AtomicBool::new(false),

@@ -105,6 +105,9 @@ sections! {
         octets_max: Octets = "\"0\"";
         /// What stays free on the disk: below it records are refused and counted.
         disk_free_min: Octets = "\"512MiB\"";
+        /// Memory for what is known of closed segments: bounds of blocks, names. It is read again
+        /// when it was given up; a block takes about 3 kB.
+        index_cache: Octets = "\"64MiB\"";
         /// Merges small segments into hours, sorted for searches by address.
         compaction: bool = "true";
     }

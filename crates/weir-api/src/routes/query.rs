@@ -102,6 +102,9 @@ pub fn problem(error: &QueryError, filter: &str) -> Problem {
     }
 }
 
+/// What helps with a filter that is wrong in an unknown way, over HTTP.
+pub const FILTER_REMEDY: &str = "GET /api/v1/filter/complete tells what can stand here";
+
 /// A filter's error with its place counted in characters.
 pub fn filter_problem(error: &weir_query::FilterError, filter: &str) -> Problem {
     let (offset, length) = characters(filter, error.offset, error.length);
@@ -109,7 +112,7 @@ pub fn filter_problem(error: &weir_query::FilterError, filter: &str) -> Problem 
     let problem = problem.field("filter").at(offset, length);
     match &error.suggestion {
         Some(near) => problem.remedy(format!("did you mean `{near}`?")),
-        None => problem.remedy("GET /api/v1/filter/complete tells what can stand here"),
+        None => problem.remedy(FILTER_REMEDY),
     }
 }
 

@@ -16,8 +16,9 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    pub fn new(part: &'a dyn Part, index: usize) -> Block<'a> {
-        Block { part, index, rows: part.rows(index), columns: Vec::new() }
+    /// Block `index` of a part, of `rows` rows.
+    pub fn new(part: &'a dyn Part, index: usize, rows: usize) -> Block<'a> {
+        Block { part, index, rows, columns: Vec::new() }
     }
 
     /// Column `id`, read if it was not yet.

@@ -193,6 +193,22 @@ impl<'a> FigureColumn<'a> {
         FigureColumn { states: States::Sums(sums), ..FigureColumn::new(figure, table, None, pool) }
     }
 
+    /// The same with the others, whose slots start at `others`, as what `total` has more than all
+    /// slots before; none when these are no sums, or sums that reached the end of their range.
+    pub fn with_rest(mut self, total: &FigureColumn<'_>, others: usize) -> Option<Self> {
+        let (States::Sums(sums), States::Sums(total)) = (&mut self.states, &total.states) else {
+            return None;
+        };
+        let count = total.len();
+        for (bucket, total) in total.iter().enumerate() {
+            let kept = sums.get(..others)?.iter().skip(bucket).step_by(count);
+            let kept = kept.fold(0u64, |kept, sum| kept.saturating_add(*sum));
+            let rest = total.checked_sub(kept).filter(|_| *total < u64::MAX)?;
+            *sums.get_mut(others + bucket)? = rest;
+        }
+        Some(self)
+    }
+
     /// How bad a slot is when it is ranked: lower is better, without a value is worst.
     pub fn badness(&self, slot: usize, ascending: bool) -> u128 {
         let rank = match &self.states {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use weir_model::{Addr, Code, ColumnId, Table, Timestamp};
-use weir_store::{BlockColumn, Dictionary, ReadError, Segment, Tier, Zone};
+use weir_model::{Addr, Bitmap, Code, ColumnId, Table, Timestamp};
+use weir_store::{BlockColumn, BlockIndex, Dictionary, ReadError, RowKey, Segment, Tier, Zone};
 
 use crate::error::QueryError;
 
@@ -24,9 +24,15 @@ pub(crate) struct PartHead {
 pub(crate) trait Part: Send + Sync {
     fn head(&self) -> PartHead;
     fn blocks(&self) -> usize;
-    fn rows(&self, block: usize) -> usize;
-    /// Bounds of a column in a block; none when it is null in every row.
-    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone>;
+    /// What is known of its blocks.
+    fn index(&self) -> Result<Arc<dyn Index>, QueryError>;
+    /// Bounds of a column over all blocks, as [`Index::zone`] gives them; none when they are not
+    /// known.
+    fn overall(&self, id: ColumnId) -> Option<Option<Zone>>;
+    /// Whether a part of sums may have rows of the cube of this number.
+    fn may_have_cube(&self, number: u8) -> bool;
+    /// Which blocks may have a row with the key; none when no filter tells.
+    fn blocks_with(&self, key: &RowKey) -> Option<Bitmap>;
     fn names(&self) -> Result<Arc<dyn Names>, QueryError>;
     /// False when no row has the address in any column.
     fn may_contain(&self, addr: Addr) -> bool;
@@ -34,6 +40,23 @@ pub(crate) trait Part: Send + Sync {
     /// Several columns of a block, in the order of `ids`.
     fn read_all(&self, block: usize, ids: &[ColumnId]) -> Result<Vec<BlockColumn>, QueryError> {
         ids.iter().map(|id| self.read(block, *id)).collect()
+    }
+}
+
+/// What is known of blocks without reading them.
+pub(crate) trait Index: Send + Sync {
+    fn rows(&self, block: usize) -> usize;
+    /// Bounds of a column in a block; none when it is null in every row.
+    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone>;
+}
+
+impl Index for BlockIndex {
+    fn rows(&self, block: usize) -> usize {
+        self.block(block).map_or(0, |info| info.rows())
+    }
+
+    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone> {
+        self.block(block)?.zone(id)
     }
 }
 
@@ -97,12 +120,21 @@ impl Part for Segment {
         self.block_count()
     }
 
-    fn rows(&self, block: usize) -> usize {
-        self.block_info(block).map_or(0, |info| info.rows())
+    fn index(&self) -> Result<Arc<dyn Index>, QueryError> {
+        let index = Segment::index(self).map_err(|error| unreadable(self, 0, error))?;
+        Ok(index)
     }
 
-    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone> {
-        self.block_info(block)?.zone(id)
+    fn overall(&self, id: ColumnId) -> Option<Option<Zone>> {
+        self.summary().map(|summary| summary.zone(id))
+    }
+
+    fn may_have_cube(&self, number: u8) -> bool {
+        self.summary().is_none_or(|summary| summary.has_cube(number))
+    }
+
+    fn blocks_with(&self, key: &RowKey) -> Option<Bitmap> {
+        Segment::blocks_with(self, key)
     }
 
     fn names(&self) -> Result<Arc<dyn Names>, QueryError> {

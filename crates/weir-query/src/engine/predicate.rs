@@ -5,6 +5,7 @@
 //! block that has one.
 
 mod compile;
+mod rowkeys;
 
 use weir_model::{Code, ColumnId, Scalar, Values};
 use weir_store::{BlockColumn, Zone};
@@ -15,6 +16,7 @@ use crate::error::QueryError;
 use crate::filter::Operator;
 
 pub(crate) use compile::{compile, is_ruled_out};
+pub(crate) use rowkeys::blocks_left;
 
 /// A filter over the blocks of one part.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +118,19 @@ impl Node {
                 (Some(_), Some(_)) => Verdict::Some,
                 _ => Verdict::None,
             },
+        }
+    }
+
+    /// True when bounds over all blocks of a part rule every one out. `known` gives none for bounds
+    /// that are not known.
+    pub fn rules_out_all(&self, known: &dyn Fn(ColumnId) -> Option<Option<Zone>>) -> bool {
+        match self {
+            // Why only these: a part knows the bounds of all its columns or of none.
+            Node::And(parts) => parts.iter().any(|part| part.rules_out_all(known)),
+            Node::Ranges(id, negated, ranges) => {
+                known(*id).is_some_and(|zone| prune_ranges(zone, *negated, ranges) == Verdict::None)
+            }
+            _ => false,
         }
     }
 
@@ -269,6 +284,16 @@ fn eval_ranges(column: &BlockColumn, rows: usize, negated: bool, ranges: &[(u64,
     if let [(low, high)] = ranges {
         let (low, span) = (*low, high.wrapping_sub(*low));
         return by_ordered(column, rows, |n| (n.wrapping_sub(low) <= span) != negated);
+    }
+    if let BlockColumn::Values { data: Values::U16(v), .. } = column {
+        // Cost: 8 KiB once a block, instead of so many comparisons a row.
+        let mut bits = vec![0u64; 1_024];
+        for (low, high) in ranges.iter().filter(|(low, _)| *low <= u64::from(u16::MAX)) {
+            for n in *low..=(*high).min(u16::MAX.into()) {
+                bits[n as usize / 64] |= 1 << (n % 64);
+            }
+        }
+        return Mask::of(v, |n| bit(&bits, n.into()) != negated);
     }
     by_ordered(column, rows, |n| {
         ranges.iter().any(|(low, high)| (*low..=*high).contains(&n)) != negated

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use weir_model::{Clock, ColumnId, Scalar, Table, Timestamp, Values};
+use weir_model::{Bitmap, Clock, ColumnId, Scalar, Table, Timestamp, Values};
 use weir_store::BlockColumn;
 
 use super::binding::{Binding, rate_unknown};
@@ -13,7 +13,7 @@ use super::damage::Damage;
 use super::mask::Selection;
 use super::part::NoNames;
 use super::part::{Names, Part};
-use super::predicate::{Node, Verdict, compile, is_ruled_out, shifted};
+use super::predicate::{Node, Verdict, blocks_left, compile, is_ruled_out, shifted};
 use crate::error::QueryError;
 use crate::filter::Expr;
 use crate::limits::{Cancel, QueryLimits};
@@ -134,6 +134,8 @@ impl Counters {
 /// A filter compiled for a part.
 struct Compiled {
     node: Node,
+    /// The blocks that filters of blocks leave over; none: all.
+    left: Option<Bitmap>,
     names: Arc<dyn Names>,
 }
 
@@ -172,7 +174,9 @@ impl<'a> Work<'a> {
             return Ok(compiled.clone());
         }
         let part = self.scan.part.as_ref();
-        let ruled_out = wanted.filter.is_some_and(|expr| is_ruled_out(expr, part));
+        let bloom = wanted.filter.is_some_and(|expr| is_ruled_out(expr, part));
+        let left = wanted.filter.filter(|_| !bloom).and_then(|expr| blocks_left(expr, part));
+        let ruled_out = bloom || left.as_ref().is_some_and(|left| left.count_ones() == 0);
         let names: Arc<dyn Names> = match ruled_out {
             // Why: the dictionary of a segment takes longer to read than its bloom filter.
             true => Arc::new(NoNames),
@@ -184,7 +188,12 @@ impl<'a> Work<'a> {
             Some(expr) => compile(expr, wanted.table, names.as_ref(), &|id| binding.column(id)),
             None => Node::Const(true),
         };
-        let compiled = Arc::new(Compiled { node: limited(filter, self.scan, wanted), names });
+        let mut node = limited(filter, self.scan, wanted);
+        let known = |id: ColumnId| part.overall(id);
+        if node.rules_out_all(&known) {
+            node = Node::Const(false);
+        }
+        let compiled = Arc::new(Compiled { node, left, names });
         *slot = Some(compiled.clone());
         Ok(compiled)
     }
@@ -306,16 +315,19 @@ impl Walk<'_> {
         let compiled = work.compiled(self.wanted).inspect_err(|_| {
             work.unreadable.store(true, Ordering::Relaxed);
         })?;
-        let zone = |id: ColumnId| part.zone(index, id);
-        let verdict = match compiled.node {
-            Node::Const(false) => Verdict::None,
-            ref node => node.prune(&zone),
-        };
+        let skipped = compiled.left.as_ref().is_some_and(|left| !left.get(index));
+        if skipped || compiled.node == Node::Const(false) {
+            self.counters.pruned.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        let known = part.index()?;
+        let zone = |id: ColumnId| known.zone(index, id);
+        let verdict = compiled.node.prune(&zone);
         if verdict == Verdict::None {
             self.counters.pruned.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        let mut block = Block::new(part, index);
+        let mut block = Block::new(part, index, known.rows(index));
         let kept = match verdict {
             Verdict::All => Selection::All(block.rows),
             _ => compiled.node.eval_pruned(&mut block, &zone)?.selection(),

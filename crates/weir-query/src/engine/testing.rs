@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use weir_model::columns::{flows, rollups};
 use weir_model::{
-    Addr, Code, Column, ColumnDef, ColumnId, ColumnType, Cube, FlowBatch, Grain, Interner, Scalar,
-    Table, Timestamp, Values,
+    Addr, Bitmap, Code, Column, ColumnDef, ColumnId, ColumnType, Cube, FlowBatch, Grain, Interner,
+    Scalar, Table, Timestamp, Values,
 };
-use weir_store::{BlockColumn, Tier, Zone};
+use weir_store::{BlockColumn, RowKey, Tier, Zone};
 
-use super::part::{Names, Part, PartHead};
+use super::part::{Index, Names, Part, PartHead};
 use super::top::compare_rows;
 use crate::answer::AnswerValue;
 use crate::error::QueryError;
@@ -48,10 +48,41 @@ impl Dictionaries {
     }
 }
 
+/// Rows and columns of each block.
+struct Blocks(Vec<(usize, Vec<BlockColumn>)>);
+
+impl Index for Blocks {
+    fn rows(&self, block: usize) -> usize {
+        self.0[block].0
+    }
+    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone> {
+        let (rows, columns) = &self.0[block];
+        zone_of((0..*rows).map(|row| columns[id.index()].get(row)))
+    }
+}
+
+fn zone_of(cells: impl Iterator<Item = Option<Scalar>>) -> Option<Zone> {
+    let (mut zone, mut nulls): (Option<Zone>, u32) = (None, 0);
+    for cell in cells {
+        let Some(value) = cell else {
+            nulls += 1;
+            continue;
+        };
+        let zone = zone.get_or_insert(Zone { min: value, max: value, nulls: 0 });
+        if less(value, zone.min) {
+            zone.min = value;
+        }
+        if less(zone.max, value) {
+            zone.max = value;
+        }
+    }
+    zone.map(|zone| Zone { nulls, ..zone })
+}
+
 /// Sealed batches as the blocks of a part.
 pub(crate) struct MemoryPart {
     head: PartHead,
-    blocks: Vec<(usize, Vec<BlockColumn>)>,
+    blocks: Arc<Blocks>,
     names: Arc<Dictionaries>,
 }
 
@@ -74,7 +105,32 @@ impl MemoryPart {
         let times: Vec<_> = times.collect();
         let times = times.iter().min().copied().zip(times.iter().max().copied());
         let head = PartHead { id, table, tier, closed, times };
-        MemoryPart { head, blocks, names: Arc::new(names) }
+        MemoryPart { head, blocks: Arc::new(Blocks(blocks)), names: Arc::new(names) }
+    }
+
+    /// Whether a row of flows has the key: a filter that is never wrong.
+    fn has(&self, columns: &[BlockColumn], row: usize, key: &RowKey) -> bool {
+        let addr = |id: ColumnId| match columns[id.index()].get(row) {
+            Some(Scalar::Code(code)) => Some(self.names.addrs[code.0 as usize]),
+            _ => None,
+        };
+        let port = |id: ColumnId| match columns[id.index()].get(row) {
+            Some(Scalar::U64(port)) => Some(port as u16),
+            _ => None,
+        };
+        let (source, destination) = (addr(flows::SRC_ADDR), addr(flows::DST_ADDR));
+        let ports = (port(flows::SRC_PORT), port(flows::DST_PORT));
+        match *key {
+            RowKey::Address(wanted) => [source, destination].contains(&Some(wanted)),
+            RowKey::Pair(one, other) => {
+                let sides = (source, destination);
+                sides == (Some(one), Some(other)) || sides == (Some(other), Some(one))
+            }
+            RowKey::Connection(one, other) => {
+                let sides = (source.zip(ports.0), destination.zip(ports.1));
+                sides == (Some(one), Some(other)) || sides == (Some(other), Some(one))
+            }
+        }
     }
 }
 
@@ -119,26 +175,32 @@ impl Part for MemoryPart {
         self.head
     }
     fn blocks(&self) -> usize {
-        self.blocks.len()
+        self.blocks.0.len()
     }
-    fn rows(&self, block: usize) -> usize {
-        self.blocks[block].0
+    fn index(&self) -> Result<Arc<dyn Index>, QueryError> {
+        Ok(self.blocks.clone())
     }
-    fn zone(&self, block: usize, id: ColumnId) -> Option<Zone> {
-        let (rows, columns) = &self.blocks[block];
-        let column = &columns[id.index()];
-        let values: Vec<Scalar> = (0..*rows).filter_map(|row| column.get(row)).collect();
-        let mut zone: Option<Zone> = None;
-        for value in &values {
-            let zone = zone.get_or_insert(Zone { min: *value, max: *value, nulls: 0 });
-            if less(*value, zone.min) {
-                zone.min = *value;
-            }
-            if less(zone.max, *value) {
-                zone.max = *value;
-            }
+    fn overall(&self, id: ColumnId) -> Option<Option<Zone>> {
+        let cells = self.blocks.0.iter().flat_map(|(rows, columns)| {
+            let column = &columns[id.index()];
+            (0..*rows).map(|row| column.get(row))
+        });
+        Some(zone_of(cells))
+    }
+    fn may_have_cube(&self, number: u8) -> bool {
+        let cube = Some(Scalar::U64(number.into()));
+        let mut columns = self.blocks.0.iter().map(|(rows, columns)| (rows, &columns[1]));
+        columns.any(|(rows, column)| (0..*rows).any(|row| column.get(row) == cube))
+    }
+    fn blocks_with(&self, key: &RowKey) -> Option<Bitmap> {
+        if self.head.table != Table::Flows {
+            return None;
         }
-        zone.map(|zone| Zone { nulls: (rows - values.len()) as u32, ..zone })
+        let mut found = Bitmap::default();
+        for (rows, columns) in &self.blocks.0 {
+            found.push((0..*rows).any(|row| self.has(columns, row, key)));
+        }
+        Some(found)
     }
     fn names(&self) -> Result<Arc<dyn Names>, QueryError> {
         Ok(self.names.clone())
@@ -147,7 +209,7 @@ impl Part for MemoryPart {
         self.names.codes.contains_key(&addr)
     }
     fn read(&self, block: usize, id: ColumnId) -> Result<BlockColumn, QueryError> {
-        Ok(self.blocks[block].1.get(id.index()).cloned().unwrap_or_default())
+        Ok(self.blocks.0[block].1.get(id.index()).cloned().unwrap_or_default())
     }
 }
 

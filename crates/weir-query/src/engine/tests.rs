@@ -144,6 +144,10 @@ fn any_query() -> impl Strategy<Value = Query> {
             "src_pod != dst_pod",
             "rtt_us between",
             "dst_port = 53 or not (as = 1 and proto = udp)",
+            "src_addr = 10.0.0.128 and dst_addr = 10.0.1.0 and src_port = 53 and dst_port = 443",
+            "src_addr in (10.0.0.128, 10.0.1.128) and dst_addr = 10.0.1.0 and port in (53, 443)",
+            "addr = 10.0.0.128 and addr = 10.0.1.0 or addr = 10.0.1.128/32 and src_port = 53",
+            "not (src_addr = 10.0.0.128 and dst_addr = 10.0.1.0)",
             "proto = tcp and src_addr = 10.0.0.128 and dst_addr = 10.0.1.0 and dst_port = 443",
         ]
         .into_iter()

@@ -10,8 +10,8 @@ mod tiling;
 
 use std::sync::Arc;
 
-use weir_model::columns::{flows, rollups};
-use weir_model::{ColumnId, Cube, Grain, Scalar, Table, Timestamp};
+use weir_model::columns::flows;
+use weir_model::{ColumnId, Cube, Grain, Table, Timestamp};
 use weir_store::Tier;
 
 use super::binding::{Binding, is_rolled_up};
@@ -139,14 +139,6 @@ fn cube_for(needs: &Needs<'_>, parts: &[Arc<dyn Part>]) -> Option<Cube> {
 
 /// False when rollups in the range were made before there was this cube.
 fn is_everywhere(cube: Cube, needs: &Needs<'_>, parts: &[Arc<dyn Part>]) -> bool {
-    let number = u64::from(cube.number());
-    let holds = |part: &dyn Part, block: usize| match part.zone(block, rollups::CUBE) {
-        Some(zone) => match (zone.min, zone.max) {
-            (Scalar::U64(min), Scalar::U64(max)) => (min..=max).contains(&number),
-            _ => false,
-        },
-        None => false,
-    };
     parts.iter().all(|part| {
         let head = part.head();
         let kept = matches!(head.tier, Tier::Rollup(grain) if cube.kept_at(grain));
@@ -155,9 +147,7 @@ fn is_everywhere(cube: Cube, needs: &Needs<'_>, parts: &[Arc<dyn Part>]) -> bool
         let in_range = |(first, last): (Timestamp, Timestamp)| {
             last.0.saturating_add(hour) >= needs.from.0 && first.0.saturating_sub(hour) < needs.to.0
         };
-        !kept
-            || !head.times.is_some_and(in_range)
-            || (0..part.blocks()).rev().any(|block| holds(part.as_ref(), block))
+        !kept || !head.times.is_some_and(in_range) || part.may_have_cube(cube.number())
     })
 }
 

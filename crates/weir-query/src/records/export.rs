@@ -36,7 +36,7 @@ pub fn export<E: From<QueryError>>(
     let parts: Vec<Arc<dyn Part>> =
         snapshot.all().iter().map(|segment| segment.clone() as Arc<dyn Part>).collect();
     let mut compiled: Option<(usize, Node, Arc<dyn Names>)> = None;
-    for (at, block) in search.blocks_newest_first(&parts) {
+    for (at, block) in search.blocks_newest_first(&parts)? {
         control.check()?;
         let Some(part) = parts.get(at) else { continue };
         if compiled.as_ref().is_none_or(|(known, ..)| *known != at) {
@@ -73,8 +73,9 @@ fn rows(
     wanted: &[ColumnId],
     stats: &mut Stats,
 ) -> Result<Option<FlowBatch>, QueryError> {
-    let zone = |id: ColumnId| part.zone(index, id);
-    let mut block = Block::new(part, index);
+    let known = part.index()?;
+    let zone = |id: ColumnId| known.zone(index, id);
+    let mut block = Block::new(part, index, known.rows(index));
     let kept = match node.prune(&zone) {
         Verdict::None => {
             stats.blocks_pruned += 1;

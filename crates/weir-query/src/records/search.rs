@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use weir_model::{Code, ColumnId, FlowBatch, Scalar, Table, Timestamp};
+use weir_model::{Bitmap, Code, ColumnId, FlowBatch, Scalar, Table, Timestamp};
 use weir_store::{BlockColumn, Tier};
 
 use super::{Cursor, RecordsPage};
 use crate::answer::Stats;
 use crate::engine::sketch::{mix, mix_octets};
 use crate::engine::{
-    Block, Control, Names, NoNames, Node, Part, Selection, Verdict, compile, is_ruled_out, shifted,
+    Block, Control, Names, NoNames, Node, Part, Selection, Verdict, blocks_left, compile,
+    is_ruled_out, shifted,
 };
 use crate::error::QueryError;
 use crate::filter::Expr;
@@ -53,7 +54,7 @@ impl Search<'_> {
     /// Collects hits; when it is done the page's rows are among them.
     pub fn run(&mut self, parts: &[Arc<dyn Part>]) -> Result<(), QueryError> {
         self.hits.clear();
-        let candidates = self.candidates(parts);
+        let candidates = self.candidates(parts)?;
         let mut compiled: HashMap<usize, (Node, Arc<dyn Names>)> = HashMap::default();
         for candidate in candidates {
             self.control.check()?;
@@ -82,7 +83,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn candidates(&mut self, parts: &[Arc<dyn Part>]) -> Vec<Candidate> {
+    fn candidates(&mut self, parts: &[Arc<dyn Part>]) -> Result<Vec<Candidate>, QueryError> {
         let (mut candidates, mut segments) = (Vec::new(), 0);
         for (at, part) in parts.iter().enumerate() {
             let head = part.head();
@@ -94,8 +95,30 @@ impl Search<'_> {
                 continue;
             }
             segments += 1;
-            for block in 0..part.blocks() {
-                let Some(zone) = part.zone(block, self.time) else { continue };
+            // Why first: what filters rule out needs no index, which may have to be read.
+            let left = match self.filter {
+                Some(expr) if is_ruled_out(expr, part.as_ref()) => {
+                    Some(Bitmap::filled(part.blocks(), false))
+                }
+                Some(expr) => blocks_left(expr, part.as_ref()),
+                None => None,
+            };
+            let left_over = left.as_ref().map_or(part.blocks(), Bitmap::count_ones);
+            self.stats.blocks_pruned += (part.blocks() - left_over.min(part.blocks())) as u64;
+            if left_over == 0 {
+                continue;
+            }
+            let index = match part.index() {
+                Ok(index) => index,
+                Err(error) => {
+                    self.control.damage.note(head.id, 0, error)?;
+                    (1..part.blocks()).for_each(|at| self.control.damage.again(head.id, at));
+                    continue;
+                }
+            };
+            let is_left = |block: &usize| left.as_ref().is_none_or(|left| left.get(*block));
+            for block in (0..part.blocks()).filter(is_left) {
+                let Some(zone) = index.zone(block, self.time) else { continue };
                 let (Scalar::I64(oldest), Scalar::I64(newest)) = (zone.min, zone.max) else {
                     continue;
                 };
@@ -106,13 +129,16 @@ impl Search<'_> {
         }
         self.stats.segments = segments;
         candidates.sort_unstable_by_key(|c| std::cmp::Reverse((c.newest, c.part, c.block)));
-        candidates
+        Ok(candidates)
     }
 
     /// Part and block of all that is in the range; those of one part stand together where blocks
     /// are of one hour.
-    pub fn blocks_newest_first(&mut self, parts: &[Arc<dyn Part>]) -> Vec<(usize, usize)> {
-        let mut candidates = self.candidates(parts);
+    pub fn blocks_newest_first(
+        &mut self,
+        parts: &[Arc<dyn Part>],
+    ) -> Result<Vec<(usize, usize)>, QueryError> {
+        let mut candidates = self.candidates(parts)?;
         let mut newest = vec![i64::MIN; parts.len()];
         for candidate in &candidates {
             if let Some(newest) = newest.get_mut(candidate.part) {
@@ -121,7 +147,7 @@ impl Search<'_> {
         }
         let newest = |part: usize| newest.get(part).copied();
         candidates.sort_by_key(|c| std::cmp::Reverse((newest(c.part), c.part, c.newest)));
-        candidates.into_iter().map(|c| (c.part, c.block)).collect()
+        Ok(candidates.into_iter().map(|c| (c.part, c.block)).collect())
     }
 
     pub fn compile(&self, part: &dyn Part) -> Result<(Node, Arc<dyn Names>), QueryError> {
@@ -156,12 +182,13 @@ impl Search<'_> {
         node: &Node,
         names: &Arc<dyn Names>,
     ) -> Result<(), QueryError> {
-        let zone = |id: ColumnId| part.zone(index, id);
+        let known = part.index()?;
+        let zone = |id: ColumnId| known.zone(index, id);
         if node.prune(&zone) == Verdict::None {
             self.stats.blocks_pruned += 1;
             return Ok(());
         }
-        let mut block = Block::new(part.as_ref(), index);
+        let mut block = Block::new(part.as_ref(), index, known.rows(index));
         let kept = node.eval_pruned(&mut block, &zone)?.selection();
         self.stats.blocks += 1;
         self.stats.rows += block.rows as u64;

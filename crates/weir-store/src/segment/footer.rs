@@ -1,5 +1,5 @@
-//! The footer of a closed segment: index of frames, whole dictionary, filter of addresses, and a
-//! trailer of fixed length that says where they are.
+//! The footer of a closed segment: index of frames, whole dictionary, filter of addresses, filters
+//! of blocks, and a trailer of fixed length that says where they are.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::dictionary::{self, DictionaryWriter};
 use crate::encoding::compress::expand;
 use crate::encoding::cursor::put_varint;
 use crate::encoding::{Cursor, Decoded, Encoder};
+use crate::filters::Filters;
 use crate::read::Damage;
 
 /// Octets of the trailer.
@@ -74,9 +75,19 @@ pub(crate) struct Trailer {
     pub(crate) bloom: Stretch,
     pub(crate) frames: u32,
     pub(crate) totals: Totals,
+    /// Length and checksum of the head of the filters of blocks, which ends where the trailer
+    /// starts; 0: there are none.
+    pub(crate) filters: (u32, u32),
 }
 
 impl Trailer {
+    /// Where the head of the filters lies, when the trailer starts at `at`.
+    pub(crate) fn filters(&self, at: u64) -> Option<Stretch> {
+        let (len, crc) = self.filters;
+        let offset = at.checked_sub(len.into()).filter(|_| len > 0)?;
+        Some(Stretch { offset, len, crc })
+    }
+
     fn encode(&self) -> [u8; TRAILER_LEN] {
         let mut octets = Vec::with_capacity(TRAILER_LEN);
         for stretch in [self.index, self.dictionary, self.bloom] {
@@ -91,7 +102,8 @@ impl Trailer {
         octets.extend(first.0.to_le_bytes());
         octets.extend(last.0.to_le_bytes());
         octets.extend(self.frames.to_le_bytes());
-        octets.extend([0; 8]);
+        octets.extend(self.filters.0.to_le_bytes());
+        octets.extend(self.filters.1.to_le_bytes());
         octets.extend(crc32c::crc32c(&octets).to_le_bytes());
         octets.extend(MAGIC.to_le_bytes());
         let mut trailer = [0; TRAILER_LEN];
@@ -111,7 +123,7 @@ impl Trailer {
         let rows = cursor.u64()?;
         let (first, last) = (cursor.u64()? as i64, cursor.u64()? as i64);
         let frames = cursor.u32()?;
-        cursor.take(8)?;
+        let filters = (cursor.u32()?, cursor.u32()?);
         let crc = cursor.u32()?;
         if cursor.u64()? != MAGIC {
             return Err(Damage::Magic);
@@ -125,15 +137,16 @@ impl Trailer {
             return Err(Damage::Impossible("offset in a trailer"));
         }
         let received_at = (first <= last).then_some((Timestamp(first), Timestamp(last)));
-        Ok(Trailer { index, dictionary, bloom, frames, totals: Totals { rows, received_at } })
+        let totals = Totals { rows, received_at };
+        Ok(Trailer { index, dictionary, bloom, frames, totals, filters })
     }
 }
 
 /// Appends the footer of a segment whose frames end at `position`.
 pub(crate) fn encode(
-    frames: &[Arc<Frame>],
+    (frames, totals): (&[Arc<Frame>], &Totals),
     dictionary: &DictionaryWriter,
-    totals: &Totals,
+    filters: Option<Filters>,
     position: u64,
     encoder: &mut Encoder,
     out: &mut Vec<u8>,
@@ -152,8 +165,18 @@ pub(crate) fn encode(
     let entries = put(&mut part, out, &mut position);
     part = bloom::build(dictionary.addrs());
     let bloom = put(&mut part, out, &mut position);
-    let trailer =
-        Trailer { index, dictionary: entries, bloom, frames: frames.len() as u32, totals: *totals };
+    let filters = filters.map_or((0, 0), |filters| {
+        let len = filters.encode(out);
+        (len, crc32c::crc32c(&out[out.len() - len as usize..]))
+    });
+    let trailer = Trailer {
+        index,
+        dictionary: entries,
+        bloom,
+        frames: frames.len() as u32,
+        totals: *totals,
+        filters,
+    };
     out.extend(trailer.encode());
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::footer::Totals;
-use super::reader::{Block, Entries};
+use super::index::Block;
+use super::reader::Entries;
 use super::{FrameInfo, HEADER_LEN, Segment, SegmentHead};
 use crate::dictionary::SharedDictionary;
 use crate::read::ReadAt;

@@ -1,20 +1,23 @@
 //! Reading a segment.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir_model::{Addr, Code, Column, ColumnId, FlowBatch, Physical, Scalar, Values};
+use weir_model::{Addr, Bitmap, Code, Column, ColumnId, FlowBatch, Physical, Scalar, Values};
 
+use super::cache::{Cached, Kind, SegmentCache};
 use super::footer::{Stretch, TRAILER_LEN, Totals, Trailer, decode_index};
 use super::frame::Frame;
+use super::index::{Block, BlockIndex, Summary};
 use super::noted::Noted;
 use super::scan::{Scan, read_head};
 use super::{HEADER_LEN, SegmentHead, SegmentId, SegmentInfo};
 use crate::block::{BlockReader, Chunks, ColumnEntry};
 use crate::bloom;
 use crate::dictionary::{self, Dictionary, SharedDictionary};
+use crate::filters::{FiltersHead, RowKey};
 use crate::read::{BlockColumn, BlockData, Damage, ReadAt, ReadError};
-use crate::zone::Zone;
 
 /// Columns nearer to each other in the file than this are read with one call.
 const GAP_MAX: u32 = 8_192;
@@ -23,61 +26,55 @@ const GAP_MAX: u32 = 8_192;
 pub struct Segment {
     info: SegmentInfo,
     file: Arc<dyn ReadAt>,
-    blocks: Vec<Block>,
+    blocks: Blocks,
     entries: Entries,
     /// The filter of addresses, if there is one.
     bloom: Option<Stretch>,
+    filters: Option<FiltersAt>,
+    summary: Option<Summary>,
     noted: Noted,
+    /// Filters were found damaged, and that was told.
+    told: AtomicBool,
 }
 
-/// A frame and, while it may not be in the file yet, its octets.
-#[derive(Clone)]
-pub(crate) struct Block {
-    pub(crate) frame: Arc<Frame>,
-    pub(crate) octets: Option<Arc<[u8]>>,
+/// Where the index of blocks comes from.
+enum Blocks {
+    /// From the writer or a scan: not all of it need be in the file.
+    Held(Arc<BlockIndex>),
+    /// From the footer, when it is wanted.
+    Footer { index: Stretch, frames: u32, cache: Arc<SegmentCache> },
 }
 
 /// Where the dictionary comes from.
 pub(crate) enum Entries {
     /// From the writer, frame by frame.
     Shared(Arc<SharedDictionary>),
-    /// From the footer, when it is first asked for.
-    Footer(Stretch, OnceLock<Arc<Dictionary>>),
+    /// From the footer, when it is wanted.
+    Footer(Stretch, Arc<SegmentCache>),
 }
 
-/// What is known of a block without reading its columns.
-#[derive(Debug, Clone, Copy)]
-pub struct BlockInfo<'a> {
-    frame: &'a Frame,
-}
-
-impl BlockInfo<'_> {
-    /// Rows in the block, 1 to 65,536.
-    pub fn rows(&self) -> usize {
-        self.frame.rows as usize
-    }
-
-    /// Bounds of column `id`; `None` when the column is null in every row.
-    pub fn zone(&self, id: ColumnId) -> Option<Zone> {
-        self.frame.directory.column(id).map(|entry| entry.zone)
-    }
-
-    /// Octets that column `id` takes in the file.
-    pub fn octets(&self, id: ColumnId) -> usize {
-        self.frame.directory.column(id).map_or(0, |entry| entry.len as usize)
-    }
-
-    /// Where its frame starts in the file.
-    pub fn offset(&self) -> u64 {
-        self.frame.offset
-    }
+/// Where the head of the filters lies.
+struct FiltersAt {
+    head: Stretch,
+    /// Where the parts before them end.
+    least: u64,
 }
 
 impl Segment {
-    /// Opens a closed segment: reads header, trailer and the index of blocks; the dictionary is
-    /// read when it is first asked for. A file without footer is [`Damage::Magic`] or
-    /// [`Damage::Truncated`]: it may still be scanned.
+    /// As [`Segment::open_with`], with a cache of its own.
     pub fn open(file: Arc<dyn ReadAt>, id: SegmentId) -> Result<Segment, ReadError> {
+        Segment::open_with(file, id, &Arc::default())
+    }
+
+    /// Opens a closed segment: reads header, trailer and, to check and summarise it, the index of
+    /// blocks. The dictionary, and the index again, are read when they are wanted and kept in
+    /// `cache`. A file without footer is [`Damage::Magic`] or [`Damage::Truncated`]: it may still
+    /// be scanned.
+    pub fn open_with(
+        file: Arc<dyn ReadAt>,
+        id: SegmentId,
+        cache: &Arc<SegmentCache>,
+    ) -> Result<Segment, ReadError> {
         let head = read_head(&*file, id)?;
         let failed = |source| ReadError::Io { segment: id, offset: 0, len: 0, source };
         let size = file.size().map_err(failed)?;
@@ -87,15 +84,25 @@ impl Segment {
         let mut octets = [0; TRAILER_LEN];
         read_exact(&*file, id, &mut octets, at)?;
         let trailer = Trailer::decode(&octets, size).map_err(|damage| damaged(id, at, damage))?;
-        let index = read_stretch(&*file, id, trailer.index)?;
-        let offset = trailer.index.offset;
-        let frames = decode_index(&index, trailer.frames, offset)
-            .map_err(|damage| damaged(id, offset, damage))?;
-        let info = trailer.totals.info(head, size, true);
-        let blocks = frames.into_iter().map(|frame| Block { frame, octets: None }).collect();
-        let entries = Entries::Footer(trailer.dictionary, OnceLock::new());
-        let bloom = Some(trailer.bloom);
-        Ok(Segment { info, file, blocks, entries, bloom, noted: Noted::default() })
+        let index = read_index(&*file, id, trailer.index, trailer.frames)?;
+        let least = [trailer.index, trailer.dictionary, trailer.bloom];
+        let least = least.iter().map(|s| s.offset + u64::from(s.len)).max().unwrap_or(0);
+        let filters = trailer.filters(at).map(|head| FiltersAt { head, least });
+        Ok(Segment {
+            info: trailer.totals.info(head, size, true),
+            file,
+            blocks: Blocks::Footer {
+                index: trailer.index,
+                frames: trailer.frames,
+                cache: Arc::clone(cache),
+            },
+            entries: Entries::Footer(trailer.dictionary, Arc::clone(cache)),
+            bloom: Some(trailer.bloom),
+            filters,
+            summary: Some(Summary::of(head.table, &index)),
+            noted: Noted::default(),
+            told: AtomicBool::new(false),
+        })
     }
 
     /// The whole frames of a segment without footer.
@@ -118,7 +125,17 @@ impl Segment {
         blocks: Vec<Block>,
         entries: Entries,
     ) -> Segment {
-        Segment { info, file, blocks, entries, bloom: None, noted: Noted::default() }
+        Segment {
+            info,
+            file,
+            blocks: Blocks::Held(Arc::new(BlockIndex { blocks })),
+            entries,
+            bloom: None,
+            filters: None,
+            summary: None,
+            noted: Noted::default(),
+            told: AtomicBool::new(false),
+        }
     }
 
     /// What the header says.
@@ -133,27 +150,84 @@ impl Segment {
 
     /// Number of blocks, in the order of arrival.
     pub fn block_count(&self) -> usize {
-        self.blocks.len()
+        match &self.blocks {
+            Blocks::Held(index) => index.len(),
+            Blocks::Footer { frames, .. } => *frames as usize,
+        }
     }
 
-    /// Block `block`; `None` past the last.
-    pub fn block_info(&self, block: usize) -> Option<BlockInfo<'_>> {
-        self.blocks.get(block).map(|block| BlockInfo { frame: &block.frame })
+    /// What is known of the blocks. Of a closed segment it is read when it is wanted.
+    pub fn index(&self) -> Result<Arc<BlockIndex>, ReadError> {
+        let (stretch, frames, cache) = match &self.blocks {
+            Blocks::Held(index) => return Ok(Arc::clone(index)),
+            Blocks::Footer { index, frames, cache } => (*index, *frames, cache),
+        };
+        if let Some(Cached::Index(index)) = cache.get(self.id(), Kind::Index) {
+            return Ok(index);
+        }
+        let index = Arc::new(read_index(&*self.file, self.id(), stretch, frames)?);
+        cache.put(self.id(), Cached::Index(Arc::clone(&index)), index.octets());
+        Ok(index)
+    }
+
+    /// What all blocks lie between; none while the segment grows.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
     }
 
     /// The dictionary, which covers at least every block of this segment.
     pub fn dictionary(&self) -> Result<Arc<Dictionary>, ReadError> {
-        let (stretch, cell) = match &self.entries {
+        let (stretch, cache) = match &self.entries {
             Entries::Shared(shared) => return Ok(shared.get()),
-            Entries::Footer(stretch, cell) => (stretch, cell),
+            Entries::Footer(stretch, cache) => (stretch, cache),
         };
-        if let Some(known) = cell.get() {
-            return Ok(known.clone());
+        if let Some(Cached::Dictionary(known)) = cache.get(self.id(), Kind::Dictionary) {
+            return Ok(known);
         }
         let octets = read_stretch(&*self.file, self.id(), *stretch)?;
         let all = dictionary::decode(&octets)
             .map_err(|damage| damaged(self.id(), stretch.offset, damage))?;
-        Ok(cell.get_or_init(|| Arc::new(all.into())).clone())
+        let all: Arc<Dictionary> = Arc::new(all.into());
+        cache.put(self.id(), Cached::Dictionary(Arc::clone(&all)), all.octets());
+        Ok(all)
+    }
+
+    /// Which blocks may have a row with `key`; none when no filter tells, as in a segment that
+    /// grows, one of an older program, or a damaged one. May say true wrongly, never false. Reads
+    /// some kilobytes.
+    pub fn blocks_with(&self, key: &RowKey) -> Option<Bitmap> {
+        let at = self.filters.as_ref()?;
+        let Blocks::Footer { cache, .. } = &self.blocks else { return None };
+        let head = match cache.get(self.id(), Kind::Filters) {
+            Some(Cached::Filters(head)) => Ok(head),
+            _ => self.filters_head(at, cache),
+        };
+        let found = head.and_then(|head| match head.frames_with(key, &*self.file) {
+            None => Ok(None),
+            Some(Ok(found)) => Ok(Some(found)),
+            Some(Err(damage)) => Err(damaged(self.id(), at.least, damage)),
+        });
+        found.unwrap_or_else(|error| {
+            // Why once: every search would tell it again, and no row is lost by it.
+            if !self.told.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, "filters of blocks are damaged: every block is searched");
+            }
+            None
+        })
+    }
+
+    fn filters_head(
+        &self,
+        at: &FiltersAt,
+        cache: &SegmentCache,
+    ) -> Result<Arc<FiltersHead>, ReadError> {
+        let octets = read_stretch(&*self.file, self.id(), at.head)?;
+        let blocks = self.block_count() as u32;
+        let head = FiltersHead::decode(&octets, at.head.offset, at.least, blocks);
+        let head = head.map_err(|damage| damaged(self.id(), at.head.offset, damage))?;
+        let head = Arc::new(head);
+        cache.put(self.id(), Cached::Filters(Arc::clone(&head)), head.octets());
+        Ok(head)
     }
 
     /// False when no row has `addr` in any column. Reads 64 octets of a closed segment; may say
@@ -176,7 +250,8 @@ impl Segment {
     /// absent; no octet of others is read.
     pub fn read(&self, block: usize, ids: &[ColumnId]) -> Result<BlockData, ReadError> {
         let missing = ReadError::NoBlock { segment: self.id(), block };
-        let Block { frame, octets } = self.blocks.get(block).ok_or(missing)?;
+        let index = self.index()?;
+        let Block { frame, octets } = index.blocks.get(block).ok_or(missing)?;
         let buffers = match octets {
             Some(_) => Vec::new(),
             None => self.fetch(frame, ids)?,
@@ -231,11 +306,6 @@ impl Segment {
         self.noted.told()
     }
 
-    #[cfg(test)]
-    pub(crate) fn blocks_for_tests(&self) -> &[Block] {
-        &self.blocks
-    }
-
     fn id(&self) -> SegmentId {
         self.info.head.id
     }
@@ -267,6 +337,26 @@ impl Segment {
         };
         spans.into_iter().map(read).collect()
     }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if let Blocks::Footer { cache, .. } = &self.blocks {
+            cache.forget(self.id());
+        }
+    }
+}
+
+fn read_index(
+    file: &dyn ReadAt,
+    id: SegmentId,
+    index: Stretch,
+    frames: u32,
+) -> Result<BlockIndex, ReadError> {
+    let octets = read_stretch(file, id, index)?;
+    let frames = decode_index(&octets, frames, index.offset)
+        .map_err(|damage| damaged(id, index.offset, damage))?;
+    Ok(BlockIndex::of(frames))
 }
 
 fn damaged(segment: SegmentId, offset: u64, damage: Damage) -> ReadError {
@@ -354,7 +444,7 @@ impl<'a> BatchCodes<'a> {
 
 impl fmt::Debug for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let blocks = self.blocks.len();
+        let blocks = self.block_count();
         f.debug_struct("Segment").field("info", &self.info).field("blocks", &blocks).finish()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::frame::{FRAME_HEADER_LEN, FrameHeader};
 use super::{FrameInfo, HEADER_LEN, Segment, SegmentHead, SegmentId};
+use crate::filters::RowKey;
 use crate::read::{Damage, ReadAt, ReadError};
 
 /// The whole frames that a segment file starts with.
@@ -106,6 +107,8 @@ fn check_columns(segment: &Segment) -> usize {
     let dictionary = segment.dictionary();
     if let Some(addr) = dictionary.ok().and_then(|known| known.addrs().first().copied()) {
         segment.may_contain_addr(addr);
+        segment.blocks_with(&RowKey::Address(addr));
+        segment.blocks_with(&RowKey::Pair(addr, addr));
     }
     let mut columns = 0;
     for block in 0..segment.block_count() {

@@ -109,7 +109,8 @@ fn zones_bound_every_value() {
     let (mut file, _, writer) = written(std::slice::from_ref(&batch));
     writer.footer(&mut file);
     let segment = open(&file).unwrap();
-    let block = segment.block_info(0).unwrap();
+    let index = segment.index().unwrap();
+    let block = index.block(0).unwrap();
     assert_eq!(block.rows(), 2_000);
     let zone = block.zone(flows::SRC_ADDR).unwrap();
     assert_eq!(zone.min, Scalar::Addr(Addr::v4(0x0a00_0000)));
@@ -209,8 +210,9 @@ fn damage_is_told_with_its_place() {
     writer.footer(&mut file);
     let offset = {
         let segment = open(&file).unwrap();
-        let block = segment.block_info(1).unwrap();
-        let entry = segment.blocks_for_tests()[1].frame.directory.column(flows::SRC_PORT).cloned();
+        let index = segment.index().unwrap();
+        let block = index.block(1).unwrap();
+        let entry = index.blocks[1].frame.directory.column(flows::SRC_PORT).cloned();
         block.offset() + u64::from(entry.unwrap().offset)
     };
     file[offset as usize + 3] ^= 0xff;

@@ -8,10 +8,14 @@ use weir_model::{FlowBatch, Timestamp, batch::ROWS_MAX};
 
 use super::footer::{self, Totals};
 use super::frame::{FRAME_HEADER_LEN, Frame, FrameHeader};
+use super::index::BlockIndex;
+use super::reader::Entries;
 use super::scan::Scan;
-use super::{HEADER_LEN, SegmentHead, SegmentInfo};
+use super::{HEADER_LEN, Segment, SegmentHead, SegmentInfo};
 use crate::block::{BlockWriter, Directory};
 use crate::dictionary::{self, Additions, DictionaryWriter};
+use crate::filters::{self, Filters};
+use crate::read::ReadAt;
 
 /// Addresses after which a segment should be closed.
 pub const ADDRS_MAX: usize = 1 << 20;
@@ -141,14 +145,38 @@ impl SegmentWriter {
         }
     }
 
-    /// Appends the footer. After it the segment takes no more frames.
-    pub fn footer(mut self, out: &mut Vec<u8>) -> SegmentInfo {
+    /// Appends a footer without filters of blocks. After it the segment takes no more frames.
+    pub fn footer(self, out: &mut Vec<u8>) -> SegmentInfo {
+        self.footer_with(None, out)
+    }
+
+    /// Appends the footer with filters that [`SegmentWriter::filters`] made.
+    pub(crate) fn footer_with(
+        mut self,
+        filters: Option<Filters>,
+        out: &mut Vec<u8>,
+    ) -> SegmentInfo {
         let start = out.len();
         let encoder = self.block.encoder();
         encoder.set_compress(true);
-        footer::encode(&self.frames, &self.dictionary, &self.totals, self.position, encoder, out);
+        let frames = (self.frames.as_slice(), &self.totals);
+        footer::encode(frames, &self.dictionary, filters, self.position, encoder, out);
         let octets = self.position + (out.len() - start) as u64;
         SegmentInfo { octets, closed: true, ..self.info() }
+    }
+
+    /// The filters of blocks, read from `file`, which holds every frame made so far.
+    pub(crate) fn filters(&self, file: Arc<dyn ReadAt>) -> Option<Filters> {
+        let index = BlockIndex::of(self.frames.clone());
+        let entries = Entries::Shared(Arc::default());
+        self.filters_of(&Segment::of_blocks(self.info(), file, index.blocks, entries))
+    }
+
+    /// The filters of blocks, read from a view of this segment.
+    pub(crate) fn filters_of(&self, view: &Segment) -> Option<Filters> {
+        // Why: filters that knew fewer frames would be refused by every reader.
+        let whole = view.block_count() == self.frames.len();
+        whole.then(|| filters::build(view, self.dictionary.addrs())).flatten()
     }
 
     /// True when the dictionary is so large that the next frame belongs into another segment.

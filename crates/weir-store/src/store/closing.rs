@@ -63,7 +63,9 @@ impl Closing {
             && let Stage::Frames(writer) = std::mem::replace(&mut self.stage, Stage::Taken)
         {
             let mut octets = Vec::new();
-            let info = writer.footer(&mut octets);
+            // Why from the view: frames that are not on the disk yet are read from memory.
+            let filters = writer.filters_of(&self.shared.hot.view());
+            let info = writer.footer_with(filters, &mut octets);
             self.stage = Stage::Footer { octets, info };
         }
         if let Stage::Footer { octets, info } = &self.stage {
@@ -98,7 +100,8 @@ impl Closing {
         let len = self.end + octets.len() as u64;
         file.set_len(len).map_err(StoreError::io("cut", &path))?;
         file.sync_data().map_err(StoreError::io("sync", &path))?;
-        let segment = Segment::open(Arc::clone(file) as Arc<dyn ReadAt>, self.place.id)?;
+        let file = Arc::clone(file) as Arc<dyn ReadAt>;
+        let segment = Segment::open_with(file, self.place.id, &core.cache)?;
         let entry = Entry { octets: len, ..Entry::new(self.place, 0, info) };
         Ok(Closed { entry, segment: Arc::new(segment) })
     }
@@ -187,12 +190,14 @@ impl Core {
                 out.write().map_err(StoreError::io("write", &path))?;
             }
         }
-        let info = writer.footer(&mut out.octets);
+        out.write().map_err(StoreError::io("write", &path))?;
+        let filters = writer.filters(Arc::clone(&file) as Arc<dyn ReadAt>);
+        let info = writer.footer_with(filters, &mut out.octets);
         out.write().map_err(StoreError::io("write", &path))?;
         let octets = out.written;
         file.sync_data().map_err(StoreError::io("sync", &path))?;
         self.sync_entry(&place)?;
-        let segment = Segment::open(file as Arc<dyn ReadAt>, id)?;
+        let segment = Segment::open_with(file as Arc<dyn ReadAt>, id, &self.cache)?;
         let entry = Entry { octets, ..Entry::new(place, level, &info) };
         Ok(Closed { entry, segment: Arc::new(segment) })
     }

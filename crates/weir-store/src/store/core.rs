@@ -19,7 +19,7 @@ use crate::health::{Quarantined, Refused};
 use crate::manifest::{Manifest, Place, segment_path};
 use crate::policy::StorePolicy;
 use crate::read::Snapshot;
-use crate::segment::SegmentId;
+use crate::segment::{SegmentCache, SegmentId};
 
 /// Tables that rows can be appended to.
 const APPENDABLE: [Table; 3] = [Table::Flows, Table::Counters, Table::Options];
@@ -45,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) pulse: Pulse,
     pub(crate) tallies: Tallies,
     pub(crate) space: Mutex<Option<Space>>,
+    /// Indexes and dictionaries of closed segments.
+    pub(crate) cache: Arc<SegmentCache>,
     pub(crate) next_id: AtomicU64,
     /// No more rows are taken.
     pub(crate) closed: AtomicBool,

@@ -18,7 +18,8 @@ use crate::manifest::{
 };
 use crate::read::{Damage, ReadAt, ReadError};
 use crate::segment::{
-    FrameInfo, HotSegment, Scan, Segment, SegmentHead, SegmentId, SegmentWriter, scan_frames,
+    FrameInfo, HotSegment, Scan, Segment, SegmentCache, SegmentHead, SegmentId, SegmentWriter,
+    scan_frames,
 };
 
 /// What a frame starts with (`docs/formats/store.md`).
@@ -39,6 +40,7 @@ struct Opening<'a> {
     files: &'a Arc<dyn Files>,
     /// False: nothing on disk may be changed.
     writable: bool,
+    cache: &'a Arc<SegmentCache>,
     visible: Visible,
     closing: Vec<Closing>,
     report: OpenReport,
@@ -52,12 +54,14 @@ pub(crate) fn open(
     dir: &Path,
     files: &Arc<dyn Files>,
     writable: bool,
+    cache: &Arc<SegmentCache>,
 ) -> Result<Found, StoreError> {
     let (state, tail) = Manifest::read(dir, &**files)?;
     let mut opening = Opening {
         dir,
         files,
         writable,
+        cache,
         visible: Visible::new(state.gone.clone()),
         closing: Vec::new(),
         report: OpenReport { manifest_octets_cut: tail.octets, ..OpenReport::default() },
@@ -114,7 +118,7 @@ impl Opening<'_> {
         entry: &Entry,
         file: Arc<dyn File>,
     ) -> Result<(), StoreError> {
-        match Segment::open(file as Arc<dyn ReadAt>, entry.id()) {
+        match Segment::open_with(file as Arc<dyn ReadAt>, entry.id(), self.cache) {
             Ok(segment) if segment.info().rows != entry.rows => {
                 let rows = segment.info().rows;
                 let reason = format!("has {rows} rows, the manifest says {}", entry.rows);

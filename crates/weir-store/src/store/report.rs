@@ -43,6 +43,7 @@ pub(crate) fn health(core: &Core) -> StoreHealth {
         compaction_backlog: read(&tallies.compaction_backlog) as usize,
         compactions: read(&tallies.compactions),
         compactions_failed: read(&tallies.compactions_failed),
+        cache: core.cache.numbers(),
         advice: advice(core, space.map(|space| space.free)),
         octets_per_day: 0.0,
         days_until_full: None,

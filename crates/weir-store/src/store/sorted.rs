@@ -69,7 +69,7 @@ impl<'a> Sorted<'a> {
                 self.at = (at + 1, 0);
                 continue;
             }
-            let rows = segment.block_info(block).map_or(0, |info| info.rows());
+            let rows = segment.index()?.block(block).map_or(0, |info| info.rows());
             if !keys.is_empty() && keys.len() + rows > self.core.policy.compaction.run_rows {
                 break;
             }

@@ -136,6 +136,7 @@ impl Rig {
 /// The row numbers in a snapshot; none may be there twice.
 fn rows(snapshot: &Snapshot, what: &str) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
+    crate::filters::tests::check_snapshot(snapshot);
     for segment in snapshot.segments(Table::Flows, Tier::Raw) {
         for block in 0..segment.block_count() {
             let batch = segment.read_batch(block).expect(what);

@@ -14,6 +14,10 @@ use super::text::visible;
 /// Largest answer that is read into memory.
 const ANSWER_MAX: u64 = 1 << 30;
 
+/// What helps with a filter that is wrong in an unknown way, on the command line.
+const FILTER_HELP: &str =
+    "`weir query --help` has examples; docs/query.md describes columns, operators and values";
+
 /// Which Weir to ask, and as whom.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Server {
@@ -51,7 +55,12 @@ impl Refusal {
         } else if let Some(field) = field {
             text = format!("{}: {text}", visible(field));
         }
-        if let Some(remedy) = remedy {
+        // Why: a request is no help to who types at a terminal.
+        let shown = remedy.as_deref().map(|remedy| match remedy {
+            weir_api::FILTER_REMEDY => FILTER_HELP,
+            remedy => remedy,
+        });
+        if let Some(remedy) = shown {
             text.push_str(&format!("\n{}", visible(remedy)));
         }
         text

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::Value;
 use weir_model::{SystemClock, Table};
@@ -87,6 +87,11 @@ impl Args {
         if self.follow {
             self.follow()?;
             return Ok(ExitCode::SUCCESS);
+        }
+        if self.limit == 0 {
+            bail!(
+                "--limit 0 would show nothing: ask for 1 or more; `weir export` writes all of a range"
+            );
         }
         let mut records = Vec::new();
         let mut cursor = None;

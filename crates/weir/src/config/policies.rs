@@ -183,6 +183,7 @@ pub fn store_policy(config: &StoreConfig, data: &Path) -> StorePolicy {
     policy.commit_interval = config.commit_interval.0;
     policy.commit_octets = octets(config.commit_octets);
     policy.disk_free_min = config.disk_free_min.0;
+    policy.index_cache = octets(config.index_cache);
     policy.compaction.enabled = config.compaction;
     policy.retention = Retention {
         flows: keep(config.keep_flows),

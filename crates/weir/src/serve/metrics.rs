@@ -22,6 +22,16 @@ fn expose(store: &Store, out: &mut Exposition) {
         ("weir_store_commits_failed_total", "commits that were tried again", health.commits_failed),
         ("weir_store_compactions_total", "merges done", health.compactions),
         ("weir_store_compactions_failed_total", "merges that failed", health.compactions_failed),
+        (
+            "weir_store_index_cache_misses_total",
+            "parts of closed segments read into memory",
+            health.cache.misses,
+        ),
+        (
+            "weir_store_index_cache_evictions_total",
+            "parts of closed segments given up for others",
+            health.cache.evictions,
+        ),
     ];
     for (name, help, value) in counters {
         out.counter(name, help, &[], value);
@@ -37,7 +47,7 @@ fn expose(store: &Store, out: &mut Exposition) {
     }
 }
 
-fn gauges(health: &StoreHealth) -> [(&'static str, &'static str, f64); 12] {
+fn gauges(health: &StoreHealth) -> [(&'static str, &'static str, f64); 13] {
     [
         ("weir_store_octets", "octets on disk in all", health.octets as f64),
         (
@@ -50,6 +60,11 @@ fn gauges(health: &StoreHealth) -> [(&'static str, &'static str, f64); 12] {
             "weir_store_unsynced_octets",
             "octets that wait for their commit",
             health.unsynced_octets as f64,
+        ),
+        (
+            "weir_store_index_cache_octets",
+            "octets in memory of closed segments",
+            health.cache.octets as f64,
         ),
         ("weir_store_disk_free_octets", "octets free on the medium", health.disk_free as f64),
         ("weir_store_disk_total_octets", "octets of the medium", health.disk_total as f64),

@@ -209,7 +209,7 @@ fn positions(known: &[weir_model::Addr], wanted: &[weir_model::Addr]) -> Vec<u32
 }
 
 /// The values that a positive equality test asks for.
-fn equals(test: &Test) -> Option<std::slice::Iter<'_, Value>> {
+pub(super) fn equals(test: &Test) -> Option<std::slice::Iter<'_, Value>> {
     match test {
         Test::Compare(Operator::Equal, value) => Some(std::slice::from_ref(value).iter()),
         Test::In(false, values) => Some(values.iter()),
