@@ -34,6 +34,7 @@ pub(crate) fn build(segment: &Segment, addrs: &[Addr]) -> Option<Filters> {
     let most = leaves.iter().map(rows_of).max().unwrap_or(0);
     let mut builder = Builder {
         hashes: addrs.iter().map(|addr| addr_hash(*addr)).collect(),
+        seen: vec![0; addrs.len()],
         drafts: BITS.map(|(kind, bits)| {
             let keys = if kind == Kind::Address { addrs.len().min(2 * most) } else { most };
             Draft::new(kind, bits, keys, leaves.len())
@@ -43,7 +44,7 @@ pub(crate) fn build(segment: &Segment, addrs: &[Addr]) -> Option<Filters> {
     for (at, leaf) in leaves.iter().enumerate() {
         for block in leaf.clone() {
             match segment.read(block, &ids) {
-                Ok(data) => builder.add(&data),
+                Ok(data) => builder.add(&data, at as u32 + 1),
                 // Why: nothing is known of its rows, so nothing may be denied.
                 Err(_) => builder.drafts.iter_mut().for_each(Draft::fill),
             }
@@ -57,21 +58,30 @@ pub(crate) fn build(segment: &Segment, addrs: &[Addr]) -> Option<Filters> {
 struct Builder {
     /// By code.
     hashes: Vec<u64>,
+    /// By code, the number plus one of the last leaf that it came in.
+    seen: Vec<u32>,
     drafts: [Draft; 3],
 }
 
 impl Builder {
-    fn add(&mut self, data: &BlockData) {
+    fn add(&mut self, data: &BlockData, leaf: u32) {
         let rows = data.rows();
         let source = codes(data.column(flows::SRC_ADDR), rows);
         let destination = codes(data.column(flows::DST_ADDR), rows);
         let source_port = ports(data.column(flows::SRC_PORT), rows);
         let destination_port = ports(data.column(flows::DST_PORT), rows);
-        let hash = |code: Option<Code>| self.hashes.get(code?.0 as usize).copied();
+        let (hashes, seen) = (&self.hashes, &mut self.seen);
         let [addresses, pairs, connections] = &mut self.drafts;
+        let mut hash = |code: Option<Code>| {
+            let at = code?.0 as usize;
+            let (hash, seen) = (*hashes.get(at)?, seen.get_mut(at)?);
+            if std::mem::replace(seen, leaf) != leaf {
+                addresses.add(hash);
+            }
+            Some(hash)
+        };
         for row in 0..rows {
             let (one, other) = (hash(source.get(row)), hash(destination.get(row)));
-            one.into_iter().chain(other).for_each(|hash| addresses.add(hash));
             let (Some(one), Some(other)) = (one, other) else { continue };
             pairs.add(pair_hash(one, other));
             let (Some(port), Some(other_port)) = (source_port.get(row), destination_port.get(row))

@@ -73,6 +73,8 @@ fn merged_flows_stand_by_address() {
             _ => 0,
         };
         assert!(addrs.is_sorted_by_key(number));
+        let asked = crate::filters::tests::check_filters(&segment);
+        assert!(asked > 0, "merged segments have filters");
     }
 }
 
