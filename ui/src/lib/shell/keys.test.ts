@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { commandOf } from "./keys";
 
-const press = (key: string, held: Partial<Record<"ctrlKey" | "metaKey" | "altKey", boolean>> = {}) => ({
-  key, ctrlKey: false, metaKey: false, altKey: false, ...held,
+const press = (key: string, held: Partial<Record<"ctrlKey" | "metaKey" | "altKey" | "altGraph", boolean>> = {}) => ({
+  key, ctrlKey: false, metaKey: false, altKey: false, altGraph: false, ...held,
 });
 
 test("letters are commands only outside of fields, and never with Ctrl", () => {
@@ -22,6 +22,11 @@ test("g and a letter open a page; another letter does nothing", () => {
   expect(commandOf(press("g"), false, true, false)).toEqual({ does: "prefix" });
   expect(commandOf(press("r"), false, true, true)).toEqual({ does: "open", page: "records" });
   expect(commandOf(press("t"), false, true, true)).toBeUndefined();
+});
+
+test("brackets that need AltGr are brackets", () => {
+  expect(commandOf(press("[", { ctrlKey: true, altKey: true, altGraph: true }), false, true, false)).toEqual({ does: "back" });
+  expect(commandOf(press("[", { altKey: true }), false, true, false)).toBeUndefined();
 });
 
 test("plain letters can be switched off", () => {

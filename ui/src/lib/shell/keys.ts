@@ -11,6 +11,8 @@ export interface Pressed {
   ctrlKey: boolean;
   metaKey: boolean;
   altKey: boolean;
+  /** Some keyboards write `[` and `]` only with AltGr; some systems report that as Ctrl and Alt. */
+  altGraph: boolean;
 }
 
 export const PAGE_KEYS: Record<string, Page> = {
@@ -27,8 +29,9 @@ const KEYS: Record<string, Exclude<Command["does"], "open">> = {
  * key before was the prefix `g`.
  */
 export function commandOf(key: Pressed, typing: boolean, letters: boolean, afterG: boolean): Command | undefined {
-  if ((key.ctrlKey || key.metaKey) && !key.altKey && key.key.toLowerCase() === "k") return { does: "palette" };
-  if (typing || !letters || key.ctrlKey || key.metaKey || key.altKey) return undefined;
+  if ((key.ctrlKey || key.metaKey) && !key.altKey && !key.altGraph && key.key.toLowerCase() === "k") return { does: "palette" };
+  const isHeld = !key.altGraph && (key.ctrlKey || key.altKey);
+  if (typing || !letters || isHeld || key.metaKey) return undefined;
   if (afterG) {
     const page = PAGE_KEYS[key.key];
     return page ? { does: "open", page } : undefined;

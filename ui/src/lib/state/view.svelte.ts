@@ -55,7 +55,7 @@ class View {
     this.tick += 1;
   }
 
-  /** Starts the clock that refreshes live ranges; stands still in hidden tabs. */
+  /** Starts the clock that refreshes live ranges; stands still in hidden tabs, catches up when seen. */
   start(): () => void {
     return $effect.root(() => {
       $effect(() => {
@@ -65,6 +65,14 @@ class View {
           if (!document.hidden) this.again();
         }, this.refresh * 1e3);
         return () => window.clearInterval(this.#timer);
+      });
+      $effect(() => {
+        const onvisible = () => {
+          const isDue = this.isLive && this.refresh > 0 && Date.now() - this.now >= this.refresh * 1e3;
+          if (!document.hidden && isDue) this.again();
+        };
+        document.addEventListener("visibilitychange", onvisible);
+        return () => document.removeEventListener("visibilitychange", onvisible);
       });
     });
   }
