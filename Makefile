@@ -68,7 +68,7 @@ unit: setup ui ## Unit, property, golden, simulation and end-to-end tests
 console: ui ## Types, units and sizes of the console, and its pages in a browser
 	@tools/setup test
 	cargo test --workspace --locked --quiet --no-run
-	cd ui && WEIR_BIN="$(CARGO_TARGET_DIR)/debug/weir" WEIR_BROWSER=required npm run --silent ci
+	cd ui && WEIR_BIN="$(abspath $(CARGO_TARGET_DIR))/debug/weir" WEIR_BROWSER=required npm run --silent ci
 
 bench: setup ## Run the benchmarks and print the table of bars (takes minutes)
 	bench/run
