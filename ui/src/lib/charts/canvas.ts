@@ -115,6 +115,7 @@ function baseline(look: Look): (u: uPlot) => void {
     u.ctx.save();
     u.ctx.strokeStyle = look.colour("--line-strong");
     u.ctx.lineWidth = 1;
+    u.ctx.setLineDash([]);
     u.ctx.beginPath();
     u.ctx.moveTo(u.bbox.left, y);
     u.ctx.lineTo(u.bbox.left + u.bbox.width, y);

@@ -138,8 +138,20 @@ export interface Layout {
   links: PlacedLink[];
 }
 
+/** Room for the headings of the layers. */
+export const HEAD = 26;
+
+/** Pixels beside the outer layers for names of this many letters; none where it is narrow. */
+export function gutterOf(graph: Graph, width: number): number {
+  if (width < 640) return 0;
+  const outer = graph.nodes.filter((node) => node.layer === 0 || node.layer === graph.columns.length - 1);
+  const letters = outer.reduce((most, node) => Math.max(most, node.label.length), 6);
+  // Some 7 pixels a letter and 80 for the figure behind it.
+  return Math.round(Math.min(width * 0.24, letters * 7 + 96));
+}
+
 /** Places nodes and links. The order is that of the graph, so that a refresh moves nothing about. */
-export function place(graph: Graph, width: number, height: number): Layout {
+export function place(graph: Graph, width: number, height: number, gutter = 0): Layout {
   if (graph.links.length === 0) return { nodes: [], links: [] };
   const layers = graph.columns.length;
   const rank = new Map(graph.nodes.map((node, i) => [node.id, i]));
@@ -150,7 +162,7 @@ export function place(graph: Graph, width: number, height: number): Layout {
     .nodeWidth(10)
     .nodePadding(16)
     .nodeSort((a, b) => rank.get(a.id)! - rank.get(b.id)!)
-    .extent([[1, 4], [width - 1, height - 4]]);
+    .extent([[gutter + 1, HEAD], [width - gutter - 1, height - 4]]);
   const placed = layout({
     nodes: graph.nodes.map(({ id, layer }) => ({ id, layer })),
     links: graph.links.map((link) => ({ ...link, value: link.amount })),

@@ -139,3 +139,14 @@ function legendSvg(drawing: TimeDrawing, top: number, width: number): { parts: s
   });
   return { parts, rows: Math.ceil(named.size / columns) };
 }
+
+/** Drawings side by side on one sheet; each is whole in itself. */
+export function gridSvg(paint: Paint, drawings: TimeDrawing[], columns = 3): string {
+  const [width, height] = [400, 200];
+  const cell = height + 62 + 46 + LEGEND_ROW;
+  const parts = drawings.map((drawing, i) => {
+    const [x, y] = [(i % columns) * width, 56 + Math.floor(i / columns) * cell];
+    return timeSvg({ ...drawing, width, height }).replace("<svg ", `<svg x="${x}" y="${y}" `);
+  });
+  return sheet(columns * width, 56 + Math.ceil(drawings.length / columns) * cell, paint, parts);
+}
