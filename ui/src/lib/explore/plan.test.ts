@@ -7,7 +7,7 @@ const span = (hours: number) => ({ from: 0, to: hours * 3600e3 });
 test("a question is pinned to a range and counts records beside its measure", () => {
   const { query } = ask(readState({ by: "proto", n: "5" }), span(1), "dst_port = 53");
   expect(query).toEqual({
-    from: "1970-01-01T00:00:00.000Z", to: "1970-01-01T01:00:00.000Z", filter: "dst_port = 53",
+    from: "1970-01-01T00:00:00Z", to: "1970-01-01T01:00:00Z", filter: "dst_port = 53",
     group_by: ["proto"], measures: ["bps", "flows"], limit: 5, bucket: "30s",
   });
 });
