@@ -11,7 +11,8 @@ use crate::read::{BlockColumn, BlockData};
 use crate::segment::{Segment, Tier};
 
 /// Bits for each key there can be at most (a pair or connection a row, the addresses of the
-/// dictionary). Different keys are fewer; 8 bits for each of those let 1 in 40 strangers in.
+/// dictionary). Different keys are fewer; 8 bits for each of those let 1 in 40
+/// strangers in, 7 about 1 in 25.
 const BITS: [(Kind, usize); 3] = [(Kind::Address, 8), (Kind::Pair, 6), (Kind::Connection, 7)];
 /// Filters are made for the most keys there can be and folded as far as there are fewer: by two,
 /// so many times.
