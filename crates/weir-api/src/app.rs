@@ -9,7 +9,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, put};
 use tokio::sync::Semaphore;
-use weir_model::{Clock, Timestamp};
+use weir_model::{Addr, Clock, Timestamp};
 use weir_query::QueryLimits;
 use weir_store::Store;
 use weir_telemetry::Registry;
@@ -17,11 +17,12 @@ use weir_telemetry::Registry;
 use crate::auth::{Access, Gate, Policy, guard};
 use crate::console::Console;
 use crate::metrics::{Metrics, count};
+use crate::remembered::Remembered;
 use crate::respond;
-use crate::routes::{collecting, filter, pages, query, schema, session, tail, views};
+use crate::routes::{collecting, export, filter, pages, query, schema, session, tail, views};
 use crate::sessions::Sessions;
 use crate::tail::Hub;
-use crate::view::Collecting;
+use crate::view::{Collecting, TemplatesView};
 use crate::views::Views;
 
 /// What an operator decides about the API.
@@ -60,6 +61,8 @@ pub struct Parts {
     pub store: Store,
     /// Tells what ingest is doing, at the moment of the call.
     pub collecting: Arc<dyn Fn() -> Collecting + Send + Sync>,
+    /// Tells the templates of an exporter, of one domain or of all.
+    pub templates: Arc<dyn Fn(Addr, Option<u32>) -> TemplatesView + Send + Sync>,
     /// Where live records are published.
     pub hub: Hub,
     /// Metrics.
@@ -87,6 +90,7 @@ struct Shared {
     gate: Arc<Gate>,
     delayed: Semaphore,
     views: Views,
+    remembered: Remembered,
 }
 
 impl fmt::Debug for App {
@@ -108,7 +112,8 @@ impl App {
         });
         let views = Views::open(&parts.about.data_folder, parts.clock.now());
         let delayed = session::delayed();
-        App(Arc::new(Shared { parts, metrics, queries, gate, delayed, views }))
+        let remembered = Remembered::default();
+        App(Arc::new(Shared { parts, metrics, queries, gate, delayed, views, remembered }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -116,6 +121,9 @@ impl App {
     }
     pub(crate) fn collecting(&self) -> Collecting {
         (self.0.parts.collecting)()
+    }
+    pub(crate) fn templates(&self, addr: Addr, domain: Option<u32>) -> TemplatesView {
+        (self.0.parts.templates)(addr, domain)
     }
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
@@ -156,6 +164,10 @@ impl App {
     pub(crate) fn views(&self) -> &Views {
         &self.0.views
     }
+    /// What routes remember.
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
+    }
     /// Permits of queries that may run at once.
     pub(crate) fn queries(&self) -> &Arc<Semaphore> {
         &self.0.queries
@@ -190,10 +202,13 @@ fn routes() -> Vec<Route> {
         ("/api/v1/schema", Guarded, get(schema::get)),
         ("/api/v1/query", Guarded, get(query::get_query).post(query::post_query)),
         ("/api/v1/records", Guarded, get(query::get_records).post(query::post_records)),
+        ("/api/v1/records/export", Guarded, get(export::get)),
+        ("/api/v1/dimensions", Guarded, get(schema::dimensions)),
         ("/api/v1/tail", Guarded, get(tail::get)),
         ("/api/v1/filter/parse", Guarded, get(filter::parse)),
         ("/api/v1/filter/complete", Guarded, get(filter::complete)),
         ("/api/v1/exporters", Guarded, get(collecting::exporters)),
+        ("/api/v1/exporters/templates", Guarded, get(collecting::templates)),
         ("/api/v1/health", Guarded, get(collecting::health)),
         ("/api/v1/views", Guarded, get(views::list).post(views::create)),
         ("/api/v1/views/{id}", Guarded, put(views::replace).delete(views::delete)),

@@ -21,6 +21,7 @@ mod blocking;
 mod html;
 mod metrics;
 mod records;
+mod remembered;
 mod respond;
 mod routes;
 

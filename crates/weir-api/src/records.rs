@@ -1,4 +1,5 @@
-//! Raw rows as JSON, with the answer's rule that integers above 2^53 are strings.
+//! Raw rows as JSON, row by row or column by column, with the answer's rule that integers above
+//! 2^53 are strings.
 
 use weir_model::{ColumnDef, ColumnId, ColumnType, FlowBatch, Scalar, json};
 use weir_query::RecordsPage;
@@ -15,15 +16,55 @@ pub fn page(page: &RecordsPage) -> Vec<u8> {
         }
         write_row(&page.rows, row, &page.columns, &mut out);
     }
-    out.extend_from_slice(b"],\"next\":");
+    out.push(b']');
+    end(page, &mut out);
+    out
+}
+
+/// The page as a JSON document with an array a column: `columns`, `rows`, `next`, `stats`. The
+/// values are those of [`page()`]; null stands where a row has none.
+pub fn columns_page(page: &RecordsPage) -> Vec<u8> {
+    let (table, rows) = (page.rows.table(), page.rows.rows());
+    let mut out = b"{\"columns\":[".to_vec();
+    for (i, def) in page.columns.iter().filter_map(|id| table.def(*id)).enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        let (name, ty, unit) = (def.name, def.ty.name(), def.unit.name());
+        let head = format!("{comma}{{\"name\":\"{name}\",\"type\":\"{ty}\",\"unit\":\"{unit}\"");
+        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(b",\"values\":[");
+        for row in 0..rows {
+            if row > 0 {
+                out.push(b',');
+            }
+            match page.rows.get(def.id, row) {
+                None => out.extend_from_slice(b"null"),
+                Some(value) => write_value(def, value, octets(&page.rows, value), &mut out),
+            }
+        }
+        out.extend_from_slice(b"]}");
+    }
+    out.extend_from_slice(format!("],\"rows\":{rows}").as_bytes());
+    end(page, &mut out);
+    out
+}
+
+/// What both forms end with.
+fn end(page: &RecordsPage, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"next\":");
     match &page.next {
-        Some(cursor) => json::write_text(cursor, &mut out),
+        Some(cursor) => json::write_text(cursor, out),
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(b",\"stats\":");
     out.extend_from_slice(&serde_json::to_vec(&page.stats).unwrap_or_default());
     out.push(b'}');
-    out
+}
+
+fn octets(batch: &FlowBatch, value: Scalar) -> &[u8] {
+    match value {
+        Scalar::Code(code) => batch.interner().get(code),
+        _ => &[],
+    }
 }
 
 /// One row as a JSON object of the given columns; null ones are left out.
@@ -38,11 +79,7 @@ pub fn write_row(batch: &FlowBatch, row: usize, columns: &[ColumnId], out: &mut 
         out.extend_from_slice(b",\"");
         out.extend_from_slice(def.name.as_bytes());
         out.extend_from_slice(b"\":");
-        let octets = match value {
-            Scalar::Code(code) => batch.interner().get(code),
-            _ => &[],
-        };
-        write_value(def, value, octets, out);
+        write_value(def, value, octets(batch, value), out);
     }
     out.push(b'}');
 }

@@ -1,6 +1,7 @@
 //! One module per group of paths. Each turns a request into a call and the result into an answer.
 
 pub mod collecting;
+pub mod export;
 pub mod filter;
 pub mod pages;
 pub mod query;

@@ -10,6 +10,16 @@ fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::O
     to.collect_str(value)
 }
 
+fn as_text_or_null<T: std::fmt::Display, S: Serializer>(
+    value: &Option<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
+}
+
 /// One account of the ledger: `received = kept + in_flight + Σ dropped`, exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct AccountView {
@@ -48,6 +58,8 @@ pub struct ExporterView {
     /// Address.
     #[serde(serialize_with = "as_text")]
     pub addr: Addr,
+    /// What the exporter calls itself; none where it does not say.
+    pub name: Option<String>,
     /// Protocol.
     pub protocol: &'static str,
     /// Observation domain.
@@ -130,6 +142,73 @@ pub struct QueueView {
     pub octets_max: u64,
 }
 
+/// What is lost before it is counted as received, or for want of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Datagrams that the kernel dropped because a receive buffer was full.
+    KernelDropped,
+    /// Messages dropped because decoding did not keep up.
+    QueueFull,
+}
+
+/// How much was lost, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LossView {
+    /// What is lost.
+    pub what: Loss,
+    /// Since the start.
+    pub total: u64,
+    /// In the last five minutes.
+    pub recent: u64,
+    /// When the losing that goes on now, or the last one, was first seen; none if never.
+    #[serde(serialize_with = "as_text_or_null")]
+    pub since: Option<Timestamp>,
+    /// When it was last seen.
+    #[serde(serialize_with = "as_text_or_null")]
+    pub last_at: Option<Timestamp>,
+}
+
+/// A field of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldView {
+    /// Enterprise; 0 for IANA's elements.
+    pub pen: u32,
+    /// Element.
+    pub id: u16,
+    /// Its name, where it is known.
+    pub name: Option<&'static str>,
+    /// Octets; none when each record says.
+    pub length: Option<u16>,
+    /// True for a field of the scope.
+    pub scope: bool,
+}
+
+/// A template that an exporter told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TemplateView {
+    /// Its id.
+    pub id: u16,
+    /// `data` or `options`.
+    pub kind: &'static str,
+    /// The source port or connection that defined it.
+    pub session: String,
+    /// When it was last defined.
+    #[serde(serialize_with = "as_text")]
+    pub refreshed_at: Timestamp,
+    /// Its fields in the order of the record.
+    pub fields: Vec<FieldView>,
+}
+
+/// The templates of an exporter.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct TemplatesView {
+    /// By id.
+    pub templates: Vec<TemplateView>,
+    /// How many more there are than are given.
+    pub left_out: usize,
+}
+
 /// What ingest is doing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Collecting {
@@ -143,4 +222,6 @@ pub struct Collecting {
     pub queue: QueueView,
     /// Open TCP connections.
     pub connections: usize,
+    /// What was lost when.
+    pub losses: Vec<LossView>,
 }

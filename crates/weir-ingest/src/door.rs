@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use weir_model::{Addr, Cidr, Timestamp};
 use weir_telemetry::LogGate;
-use weir_wire::{Collector, ExporterStatus, Limits, LoadError, Received, SessionId, Tally};
+use weir_wire::{
+    Collector, ExporterStatus, Limits, LoadError, Received, SessionId, Tally, TemplateStatus,
+};
 
 use crate::chunk::Entry;
 use crate::ledger::{Account, Ledger, Reason};
@@ -182,6 +184,18 @@ impl Door {
     /// Status of every exporter and domain.
     pub(crate) fn exporters(&self) -> Vec<ExporterStatus> {
         self.shards.iter().flat_map(|shard| lock(shard).exporters().collect::<Vec<_>>()).collect()
+    }
+
+    /// Templates that an exporter told, at most so many, and how many more there are.
+    pub(crate) fn templates(
+        &self,
+        addr: Addr,
+        domain: Option<u32>,
+        most: usize,
+    ) -> (Vec<TemplateStatus>, usize) {
+        // All of an exporter, whatever its domains, is in one shard.
+        let shard = self.shards.get(self.shard(addr.to_ip()));
+        shard.map(|shard| lock(shard).templates(addr, domain, most)).unwrap_or_default()
     }
 
     /// Sets parked at the moment.

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use weir_model::Clock;
+use weir_model::{Addr, Clock};
 use weir_telemetry::{LogGate, Registry};
-use weir_wire::ExporterStatus;
+use weir_wire::{ExporterStatus, TemplateStatus};
 
 use crate::chunk::Pool;
 use crate::connections::{Acceptor, ConnectionBooks, ConnectionStatus};
@@ -186,6 +186,17 @@ impl Ingest {
     /// The ledger alone: cheaper than [`Ingest::status`], and exact at one moment.
     pub fn books(&self) -> Books {
         self.shared.door.ledger.books().clone()
+    }
+
+    /// Templates that an exporter told (of one domain, or of all), at most `most`, and how many
+    /// more there are.
+    pub fn templates(
+        &self,
+        addr: Addr,
+        domain: Option<u32>,
+        most: usize,
+    ) -> (Vec<TemplateStatus>, usize) {
+        self.shared.door.templates(addr, domain, most)
     }
 
     /// How things stand. Reads `/proc/net/udp`.

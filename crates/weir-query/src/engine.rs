@@ -30,9 +30,9 @@ mod top;
 
 pub(crate) use block::Block;
 pub(crate) use mask::Selection;
-pub(crate) use part::{Names, NoNames, Part};
+pub(crate) use part::{Index, Names, NoNames, Part};
 pub(crate) use predicate::{Node, Verdict, blocks_left, compile, is_ruled_out, shifted};
-pub(crate) use scan::Control;
+pub(crate) use scan::{Control, Counters, times};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -46,7 +46,7 @@ use assemble::{View, ViewKind, assemble};
 use figures::FigureColumn;
 use keys::Layout;
 use pool::Pool;
-use scan::{Counters, Wanted};
+use scan::Wanted;
 use states::{Added, Buckets, Groups, States, distinct_layouts};
 use sums::{Sums, drain};
 pub(crate) use tiers::Gone;

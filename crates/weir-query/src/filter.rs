@@ -22,7 +22,9 @@ mod token;
 
 pub use ast::{Expr, Field, Operator, Pattern, Test, Value};
 pub use colour::{FilterToken, TokenKind, tokens};
-pub use complete::{Completion, CompletionItem, CompletionKind, NoValues, ValueSource, complete};
+pub use complete::{
+    Completion, CompletionItem, CompletionKind, NoValues, Occurring, ValueSource, complete,
+};
 pub use error::FilterError;
 pub use parse::{DEPTH_MAX, TEXT_MAX};
 
@@ -107,10 +109,11 @@ impl Filter {
     }
 }
 
-/// A quoted pattern of the texts that start with `prefix`.
-pub(crate) fn glob_prefix(prefix: &str) -> String {
-    let mut pattern = String::with_capacity(prefix.len() + 1);
-    for c in prefix.chars() {
+/// A quoted pattern of the texts that have `part` inside.
+pub(crate) fn glob_inside(part: &str) -> String {
+    let mut pattern = String::with_capacity(part.len() + 2);
+    pattern.push('*');
+    for c in part.chars() {
         if matches!(c, '*' | '?' | '\\') {
             pattern.push('\\');
         }

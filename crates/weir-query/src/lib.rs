@@ -23,5 +23,5 @@ pub use error::{QueryError, QueryErrorKind};
 pub use filter::{Filter, FilterError, check_filter};
 pub use limits::{Cancel, QueryLimits};
 pub use query::{Compare, Directions, Order, Query, TimeColumn};
-pub use records::{RecordsPage, RecordsQuery, export, records};
+pub use records::{RecordsFormat, RecordsPage, RecordsQuery, export, records};
 pub use values::RecentValues;

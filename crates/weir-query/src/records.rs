@@ -1,16 +1,20 @@
-//! Raw rows, newest first, page by page.
+//! Raw rows, newest first or by any column, page by page.
 
+mod cursor;
 mod export;
+mod line;
+mod page;
+mod present;
 mod search;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use weir_model::batch::ROWS_MAX;
-use weir_model::{Clock, ColumnId, FlowBatch, Table, Timestamp};
+use weir_model::{Clock, ColumnDef, ColumnId, FlowBatch, Table, Timestamp};
 use weir_store::{Snapshot, Tier};
 
 use crate::answer::Stats;
@@ -19,8 +23,13 @@ use crate::error::QueryError;
 use crate::filter::suggest::nearest;
 use crate::limits::{Cancel, QueryLimits};
 use crate::plan;
-pub use export::export;
+use crate::query::Order;
+use cursor::Cursor;
+pub use export::{export, resolve};
+use line::Line;
+pub use present::{PresentColumn, present};
 use search::Search;
+use source::Source;
 
 /// A search for raw rows, as the API takes it in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +49,26 @@ pub struct RecordsQuery {
     pub limit: usize,
     /// Where the page before ended ([`RecordsPage::next`]).
     pub cursor: Option<String>,
+    /// Column that orders the rows; empty is `received_at`. Any stored column will do; rows with
+    /// the same value come newest first, rows without one last.
+    pub order_by: String,
+    /// Largest, latest or oldest first.
+    pub order: Order,
+    /// Rows of that order that are passed over. Not together with a cursor.
+    pub offset: usize,
+    /// Form of the page in JSON; counts for nothing here.
+    pub format: RecordsFormat,
+}
+
+/// How a page is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordsFormat {
+    /// An object a row.
+    #[default]
+    Rows,
+    /// An array a column.
+    Columns,
 }
 
 impl Default for RecordsQuery {
@@ -52,6 +81,10 @@ impl Default for RecordsQuery {
             columns: Vec::new(),
             limit: 100,
             cursor: None,
+            order_by: String::new(),
+            order: Order::Desc,
+            offset: 0,
+            format: RecordsFormat::Rows,
         }
     }
 }
@@ -59,7 +92,7 @@ impl Default for RecordsQuery {
 /// One page of raw rows.
 #[derive(Debug)]
 pub struct RecordsPage {
-    /// The rows, newest first; write each with [`weir_model::json::write_row`].
+    /// The rows, in the order asked for; write each with [`weir_model::json::write_row`].
     pub rows: FlowBatch,
     /// The columns asked for, in the order asked for; all of the table's when none were named.
     pub columns: Vec<ColumnId>,
@@ -69,8 +102,8 @@ pub struct RecordsPage {
     pub stats: Stats,
 }
 
-/// Finds raw rows, newest first; rows that came at the same instant by a hash of what they hold,
-/// so that a cursor means the same after segments were merged.
+/// Finds raw rows, newest first or as `order_by` says; rows that are equal in that by a hash of
+/// what they hold, so that a cursor means the same after segments were merged.
 pub fn records(
     snapshot: &Snapshot,
     query: &RecordsQuery,
@@ -102,30 +135,26 @@ pub(crate) fn records_parts(
     if query.limit == 0 || query.limit > most {
         return Err(QueryError::field("limit", format!("takes 1 to {most}")));
     }
-    let cursor = query.cursor.as_deref().map(Cursor::parse).transpose()?;
+    let (by, ascending) = (order(query, table)?, query.order == Order::Asc);
+    let cursor = query.cursor.as_deref().map(|text| Cursor::parse(text, by, ascending));
+    let cursor = cursor.transpose()?;
+    if cursor.is_some() && query.offset > 0 {
+        return Err(QueryError::field(
+            "offset",
+            "a cursor says where to go on: give one of the two",
+        ));
+    }
     let control = Control { started, ..Control::new(limits, cancel, clock) };
-    let mut search = Search {
-        table,
-        time: table.find("received_at").map_or(ColumnId(0), |def| def.id),
-        filter: filter.expr(),
-        // The row that the cursor stands on is at its time: nothing later is wanted.
-        to: cursor.map_or(to, |cursor| to.min(Timestamp(cursor.time.saturating_add(1)))),
-        from,
-        cursor,
-        wanted: query.limit + 1 + cursor.map_or(0, |cursor| cursor.given),
-        control: &control,
-        hits: Vec::new(),
-        stats: Stats {
-            tier: "raw".into(),
-            from: from.to_string(),
-            to: to.to_string(),
-            ..Stats::default()
-        },
-    };
+    let source = Source::new(parts, table, filter.expr(), (from, to), &control);
     let mut page = loop {
-        search.run(parts)?;
+        let (candidates, segments) = source.candidates()?;
+        let line = Line::new(&source, &candidates, by, ascending)?;
+        let found = (candidates, segments);
+        let cut = (query.offset, query.limit);
+        let mut search = Search::new(&source, line, found, cursor.clone(), cut);
+        let found = search.run()?;
         // A block that turns out to be damaged only now is left out of the next try.
-        match search.page(query.limit, &columns) {
+        match search.page(found, &columns) {
             Err((id, block, error)) => control.damage.note(id, block, error)?,
             Ok(page) => break page,
         }
@@ -143,47 +172,33 @@ fn dropped(gone: Option<Timestamp>, from: Timestamp) -> Option<String> {
     Some(format!("records received up to {until} were dropped by retention"))
 }
 
+/// The column that orders; none for the order of time.
+fn order(query: &RecordsQuery, table: Table) -> Result<Option<&'static ColumnDef>, QueryError> {
+    if query.order_by.is_empty() || query.order_by == "received_at" {
+        return Ok(None);
+    }
+    let def = column("order_by", &query.order_by, table)?;
+    if !def.stored {
+        let message = format!("`{}` is not stored: nothing can be ordered by it", def.name);
+        return Err(QueryError::field("order_by", message));
+    }
+    Ok(Some(def))
+}
+
+fn column(field: &'static str, name: &str, table: Table) -> Result<&'static ColumnDef, QueryError> {
+    table.find(name).ok_or_else(|| {
+        let hint = nearest(name, table.columns().iter().map(|def| def.name));
+        let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        let message = format!("`{name}` is not a column of {}{hint}", table.name());
+        QueryError::field(field, message)
+    })
+}
+
 fn columns(query: &RecordsQuery, table: Table) -> Result<Vec<ColumnId>, QueryError> {
     let stored = table.columns().iter().filter(|def| def.stored).map(|def| def.id);
     if query.columns.is_empty() {
         return Ok(stored.collect());
     }
-    let find = |name: &String| {
-        table.find(name).map(|def| def.id).ok_or_else(|| {
-            let hint = nearest(name, table.columns().iter().map(|def| def.name));
-            let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-            let message = format!("`{name}` is not a column of {}{hint}", table.name());
-            QueryError::field("columns", message)
-        })
-    };
+    let find = |name: &String| column("columns", name, table).map(|def| def.id);
     query.columns.iter().map(find).collect()
-}
-
-/// Where a page ended: the time and hash of its last row, and how many rows that are equal in
-/// both were given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cursor {
-    time: i64,
-    hash: u64,
-    given: usize,
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}.{:x}.{:x}", self.time, self.hash, self.given)
-    }
-}
-
-impl Cursor {
-    fn parse(text: &str) -> Result<Cursor, QueryError> {
-        let bad = || QueryError::field("cursor", format!("`{text}` did not come from a page"));
-        let mut parts = text.split('.').map(|part| u64::from_str_radix(part, 16).ok());
-        match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next())
-        {
-            (Some(time), Some(hash), Some(given), None) if given <= ROWS_MAX as u64 => {
-                Ok(Cursor { time: time as i64, hash, given: given as usize })
-            }
-            _ => Err(bad()),
-        }
-    }
 }

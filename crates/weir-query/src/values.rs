@@ -3,14 +3,17 @@
 use weir_model::{Clock, ColumnId, ColumnType, Table};
 use weir_store::Snapshot;
 
-use crate::answer::AnswerValue;
+use crate::answer::{Answer, AnswerValue};
 use crate::engine::run;
-use crate::filter::ValueSource;
+use crate::filter::{Occurring, ValueSource};
 use crate::limits::{Cancel, QueryLimits};
 use crate::query::Query;
 
-/// Groups looked at for columns whose prefix cannot be filtered by.
+/// Groups looked at.
 const GROUPS: usize = 1_000;
+
+/// What is looked at when the whole range takes too long.
+const LATEST: &str = "-1m";
 
 /// Looks values up in a snapshot. A look-up that fails or passes a limit proposes nothing.
 pub struct RecentValues<'a> {
@@ -18,7 +21,8 @@ pub struct RecentValues<'a> {
     pub snapshot: &'a Snapshot,
     /// How far back, as in `-15m`.
     pub from: &'a str,
-    /// What a look-up may cost.
+    /// What the look-ups for one column may cost: two thirds of the time for the range, the rest
+    /// for the last minute, should that not be enough.
     pub limits: &'a QueryLimits,
     /// Stops look-ups.
     pub cancel: &'a Cancel,
@@ -31,32 +35,60 @@ impl ValueSource for RecentValues<'_> {
         &self,
         table: Table,
         column: ColumnId,
-        prefix: &str,
+        typed: &str,
         limit: usize,
-    ) -> Vec<String> {
-        let Some(def) = table.def(column).filter(|def| def.ty != ColumnType::Elements) else {
+    ) -> Vec<Occurring> {
+        let Some(def) = table.def(column) else { return Vec::new() };
+        // Lists are asked for by what they hold, which no group tells.
+        if matches!(def.ty, ColumnType::Elements | ColumnType::U32List) || !def.stored {
             return Vec::new();
-        };
+        }
         let is_text = def.ty == ColumnType::Str;
-        let filter = match is_text && !prefix.is_empty() {
-            true => format!("{} like {}", def.name, crate::filter::glob_prefix(prefix)),
-            false => format!("{} is not null", def.name),
-        };
+        let mut filter = format!("{} is not null", def.name);
+        if is_text && !typed.is_empty() {
+            let inside = crate::filter::glob_inside(typed);
+            filter = format!("{} like {inside}", def.name);
+        }
         let query = Query {
             table: table.name().to_owned(),
             from: self.from.to_owned(),
             filter,
             group_by: vec![def.name.to_owned()],
             measures: vec!["records".to_owned()],
-            limit: Some(if is_text { limit } else { GROUPS }),
+            limit: Some(GROUPS),
             ..Query::default()
         };
-        let Ok(answer) = run(self.snapshot, &query, self.limits, self.cancel, self.clock) else {
+        let share = self.limits.time / 3;
+        let Some(answer) = self
+            .ask(&query, share * 2)
+            .or_else(|| self.ask(&Query { from: LATEST.to_owned(), ..query }, share))
+        else {
             return Vec::new();
         };
-        let values = answer.columns.into_iter().next().map(|column| column.values);
-        let texts = values.unwrap_or_default().into_iter().filter_map(text);
-        texts.filter(|text| text.starts_with(prefix)).take(limit).collect()
+        let mut columns = answer.columns.into_iter().map(|column| column.values);
+        let (values, counts) = (columns.next(), columns.next());
+        let values = values.unwrap_or_default().into_iter().zip(counts.unwrap_or_default());
+        let found = values.filter_map(|(value, count)| {
+            let records = match count {
+                AnswerValue::U64(records) => records,
+                _ => 0,
+            };
+            Some(Occurring { text: text(value)?, records })
+        });
+        let starts = |found: &Occurring| found.text.starts_with(typed);
+        let (mut starting, inside): (Vec<_>, Vec<_>) = found.partition(starts);
+        if is_text {
+            starting.extend(inside);
+        }
+        starting.truncate(limit);
+        starting
+    }
+}
+
+impl RecentValues<'_> {
+    fn ask(&self, query: &Query, time: std::time::Duration) -> Option<Answer> {
+        let limits = QueryLimits { time, ..self.limits.clone() };
+        run(self.snapshot, query, &limits, self.cancel, self.clock).ok()
     }
 }
 

@@ -17,10 +17,11 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use weir_model::{Addr, Timestamp};
 
-use self::domain::Domain;
+use self::domain::{Domain, Session};
 use self::pass::Pass;
 use self::sequence::Place;
 use self::table::Table;
+use self::templates::Entry;
 use crate::error::{LoadError, MessageError};
 use crate::header::{self, Header};
 use crate::legacy;
@@ -28,7 +29,7 @@ use crate::limits::Limits;
 use crate::protocol::{Protocol, recognise};
 use crate::received::{Received, SessionId};
 use crate::sflow5;
-use crate::status::ExporterStatus;
+use crate::status::{ExporterStatus, TemplateStatus};
 use crate::tally::{DropReason, Tally};
 use crate::work::{Admitted, DataSet, DataSets, Job, Work};
 
@@ -301,6 +302,36 @@ impl Collector {
     /// Sets parked at the moment.
     pub fn parked_sets(&self) -> u64 {
         self.domains.values().map(|domain| domain.parked_sets as u64).sum()
+    }
+
+    /// The templates that an exporter's domain told (every domain if none is named), by id and
+    /// session; at most `most`, and how many more there are.
+    pub fn templates(
+        &self,
+        addr: Addr,
+        domain: Option<u32>,
+        most: usize,
+    ) -> (Vec<TemplateStatus>, usize) {
+        let asked = |key: &DomainKey| key.addr == addr && domain.is_none_or(|d| d == key.domain);
+        let domains = self.domains.iter().filter(|(key, _)| asked(key));
+        let sessions = domains.flat_map(|(_, domain)| &domain.sessions);
+        let told = sessions.flat_map(|s| s.templates.entries().map(move |entry| (s, entry)));
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable_by_key(|(s, entry)| (entry.known.template.id, s.id, s.port));
+        let left_out = told.len().saturating_sub(most);
+        told.truncate(most);
+        let status = |(session, entry): (&Session, &Entry)| {
+            let template = &entry.known.template;
+            TemplateStatus {
+                id: template.id,
+                port: session.port,
+                session: session.id,
+                fields: template.fields.clone(),
+                scope: template.scope,
+                defined: entry.defined,
+            }
+        };
+        (told.into_iter().map(status).collect(), left_out)
     }
 
     /// One status per exporter and observation domain.

@@ -40,6 +40,6 @@ pub use limits::{ExporterSettings, Limits};
 pub use output::Output;
 pub use protocol::{Protocol, recognise};
 pub use received::{Received, SessionId, Transport};
-pub use status::{ExporterStatus, SequenceStatus};
+pub use status::{ExporterStatus, SequenceStatus, TemplateStatus};
 pub use tally::{DropReason, Dropped, Drops, Tally};
 pub use work::{Admitted, Released, Work};

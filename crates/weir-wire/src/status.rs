@@ -4,6 +4,7 @@ use weir_model::{Addr, Timestamp};
 
 use crate::protocol::Protocol;
 use crate::tally::Tally;
+use crate::template::Field;
 
 /// The sequence account of an exporter's domain, in its protocol's own unit: v5 and v7 flows, v9
 /// messages, IPFIX data records, sFlow datagrams. All are estimates of what was lost before
@@ -58,4 +59,21 @@ pub struct ExporterStatus {
     pub names: usize,
     /// Header time of the last message minus our time of receipt, in nanoseconds.
     pub clock_skew_ns: i64,
+}
+
+/// One template that an exporter told.
+#[derive(Debug, Clone)]
+pub struct TemplateStatus {
+    /// Its id.
+    pub id: u16,
+    /// Source port of the session that defined it.
+    pub port: u16,
+    /// Connection that defined it; 0 over UDP.
+    pub session: u64,
+    /// Fields in the order of the record; those of the scope come first.
+    pub fields: Vec<Field>,
+    /// Number of scope fields; `None` for a data template.
+    pub scope: Option<usize>,
+    /// When it was last defined.
+    pub defined: Timestamp,
 }

@@ -19,6 +19,7 @@ use crate::demo::Demo;
 
 mod access;
 mod collecting;
+mod losses;
 mod metrics;
 mod open;
 mod rates;
@@ -60,10 +61,11 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
         started_at,
         demo,
     };
-    let status = Arc::clone(&running);
+    let (status, told) = (Arc::clone(&running), Arc::clone(&running));
     let parts = Parts {
         store: store.clone(),
         collecting: Arc::new(move || status.status()),
+        templates: Arc::new(move |addr, domain| told.templates(addr, domain)),
         hub: hub.clone(),
         registry,
         clock,

@@ -1,15 +1,20 @@
 //! `/api/v1/exporters` and `/api/v1/health`: what is received, what became of it, how the store is.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use weir_store::StoreHealth;
+use weir_model::{Addr, Grain, Table, Timestamp};
+use weir_store::{Snapshot, StoreHealth, Tier};
 
+use super::query::{Pairs, from_pairs, number};
 use crate::app::App;
 use crate::html::{Fact, Grouped};
+use crate::problem::{Kind, Problem};
 use crate::respond;
-use crate::view::Collecting;
+use crate::view::{Collecting, Loss, LossView};
 
 /// Age of an uncommitted row past which the disk is called slow.
 const COMMIT_LAG_MAX_MS: u64 = 5_000;
@@ -21,6 +26,24 @@ pub struct Concern {
     pub what: String,
     /// What to do.
     pub remedy: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// When it began, where that is known.
+    pub since: Option<String>,
+    /// Of losses: when the last one was seen.
+    pub last_at: Option<String>,
+}
+
+/// How bad a concern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Nothing is received or kept.
+    Failing,
+    /// Something is lost, or will be.
+    Warning,
+    /// It is over.
+    Info,
 }
 
 /// `GET /api/v1/exporters`
@@ -28,15 +51,35 @@ pub async fn exporters(State(app): State<App>) -> Response {
     respond::exact(&json!({ "exporters": app.collecting().exporters }))
 }
 
+/// Which exporter.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    #[serde(default)]
+    addr: String,
+    #[serde(default)]
+    domain: Option<String>,
+}
+
+/// `GET /api/v1/exporters/templates`
+pub async fn templates(State(app): State<App>, pairs: Pairs) -> Result<Response, Problem> {
+    let which: Which = from_pairs(pairs.0)?;
+    let addr: Addr = which.addr.parse().map_err(|_| {
+        Problem::new(Kind::BadRequest, format!("`{}` is not an address", which.addr))
+            .field("addr")
+            .remedy("the addresses are those of /api/v1/exporters")
+    })?;
+    let domain = which.domain.map(|text| number("domain", &text)).transpose()?;
+    Ok(respond::exact(&app.templates(addr, domain)))
+}
+
 /// `GET /api/v1/health`
 pub async fn health(State(app): State<App>) -> Response {
-    let collecting = app.collecting();
+    let (collecting, now) = (app.collecting(), app.now());
     let store = app.store().health();
-    let mut concerns = concerns(&collecting, &store);
-    concerns.extend(app.views().concerns().into_iter().map(|what| Concern {
-        what,
-        remedy: "take from the file what is needed, then delete it; new views are saved beside it",
-    }));
+    let mut concerns = concerns(&collecting, &store, now);
+    let remedy = "take from the file what is needed, then delete it; new views are saved beside it";
+    concerns.extend(app.views().concerns().into_iter().map(|what| warning(what, remedy)));
     let status = match (store.is_ready(), concerns.is_empty()) {
         (false, _) => "failing",
         (true, false) => "degraded",
@@ -46,16 +89,31 @@ pub async fn health(State(app): State<App>) -> Response {
     respond::exact(&json!({
         "status": status,
         "concerns": concerns,
+        "past": past(&collecting.losses),
+        "losses": collecting.losses,
         "version": about.version,
         "started_at": about.started_at.to_string(),
-        "now": app.now().to_string(),
+        "now": now.to_string(),
         "exporters": collecting.exporters.len(),
         "ledger": collecting.ledger,
         "queue": collecting.queue,
         "sockets": collecting.sockets,
         "connections": collecting.connections,
+        "rollup_lag_ms": rollup_lag_ms(&app.store().snapshot()),
         "store": store,
     }))
+}
+
+/// How far sums of a minute are behind the records; none while there are none of either.
+fn rollup_lag_ms(snapshot: &Snapshot) -> Option<u64> {
+    let newest = |table, tier| {
+        let infos = snapshot.segments(table, tier).map(|segment| segment.info());
+        infos.filter_map(|info| info.last_received_at).max()
+    };
+    let records = newest(Table::Flows, Tier::Raw)?;
+    let sums = newest(Table::Rollups, Tier::Rollup(Grain::Minute))?;
+    let end = sums.plus(Duration::from_nanos(Grain::Minute.nanos().unsigned_abs()));
+    Some(records.since(end).as_millis() as u64)
 }
 
 /// Why Weir is not ready; `None` when it is.
@@ -64,64 +122,93 @@ pub fn obstacle(app: &App) -> Option<String> {
     Some(format!("the store takes no rows: {reason}"))
 }
 
-fn concerns(collecting: &Collecting, store: &StoreHealth) -> Vec<Concern> {
-    let mut concerns = Vec::new();
-    let mut push = |what: String, remedy| concerns.push(Concern { what, remedy });
-    if let Some(reason) = store.shedding {
-        push(
-            match &store.advice {
-                Some(advice) => format!("the store takes no rows: {reason}: {advice}"),
-                None => format!("the store takes no rows: {reason}"),
-            },
-            "free space on the disk of the data folder, or set or lower store.octets_max; it recovers by itself",
-        );
-    }
-    if store.commit_lag_ms > COMMIT_LAG_MAX_MS {
-        push(
-            format!("the oldest uncommitted row is {} ms old", store.commit_lag_ms),
-            "the disk is slow: look at what else writes to it",
-        );
-    }
-    for file in &store.quarantined {
-        push(
-            format!("{} with {} rows was put aside: {}", file.file, file.rows, file.reason),
-            "keep the file for inspection or delete it; its rows take no part in answers",
-        );
-    }
-    for file in &store.damaged {
-        push(
-            format!("{} with {} rows is damaged: {}", file.file, file.rows, file.reason),
-            "check the disk; what can be read of the file still answers, and it is not merged",
-        );
-    }
-    if let Some(advice) = store.advice.as_ref().filter(|_| store.shedding.is_none()) {
-        push(advice.clone(), "do it before rows are lost; it recovers by itself");
-    }
-    let lost: u64 = collecting.sockets.iter().map(|socket| socket.kernel_dropped).sum();
-    if lost > 0 {
-        push(
-            format!(
-                "the kernel dropped {lost} datagrams since the start: receive buffers were full"
-            ),
-            "raise net.core.rmem_max and ingest.receive_buffer; `weir doctor` says how far",
-        );
-    }
+fn concerns(collecting: &Collecting, store: &StoreHealth, now: Timestamp) -> Vec<Concern> {
+    let mut concerns = of_store(store, now);
+    concerns.extend(collecting.losses.iter().filter(|loss| loss.recent > 0).map(|loss| {
+        let (lost, remedy) = lost(loss.what, loss.recent);
+        let what = format!("{lost} in the last 5 minutes, {} since the start", loss.total);
+        Concern {
+            since: loss.since.map(|time| time.to_string()),
+            last_at: loss.last_at.map(|time| time.to_string()),
+            ..warning(what, remedy)
+        }
+    }));
     let ledger = &collecting.ledger;
-    if let Some(lost) = ledger.messages.dropped.get("queue_full") {
-        push(
-            format!("{lost} messages were dropped since the start: decoding did not keep up"),
-            "give it more cores, or raise ingest.queue_max if bursts are short",
-        );
-    }
     for (name, account) in
         [("messages", &ledger.messages), ("sets", &ledger.sets), ("records", &ledger.records)]
     {
         if !account.balances() {
-            push(
-                format!("the account of {name} does not balance"),
-                "this is a bug: please report it",
-            );
+            let what = format!("the account of {name} does not balance");
+            concerns.push(warning(what, "this is a bug: please report it"));
         }
+    }
+    concerns
+}
+
+/// Losses that are over.
+fn past(losses: &[LossView]) -> Vec<Concern> {
+    let over = losses.iter().filter(|loss| loss.total > 0 && loss.recent == 0);
+    let concern = |loss: &LossView| {
+        let (lost, remedy) = lost(loss.what, loss.total);
+        Concern {
+            severity: Severity::Info,
+            since: loss.since.map(|time| time.to_string()),
+            last_at: loss.last_at.map(|time| time.to_string()),
+            ..warning(format!("{lost} since the start, none in the last 5 minutes"), remedy)
+        }
+    };
+    over.map(concern).collect()
+}
+
+/// What was lost and what to do about it.
+fn lost(what: Loss, count: u64) -> (String, &'static str) {
+    match what {
+        Loss::KernelDropped => (
+            format!("receive buffers were full: the kernel dropped {count} datagrams"),
+            "raise net.core.rmem_max and ingest.receive_buffer; `weir doctor` says how far",
+        ),
+        Loss::QueueFull => (
+            format!("decoding did not keep up: {count} messages were dropped"),
+            "give it more cores, or raise ingest.queue_max if bursts are short",
+        ),
+    }
+}
+
+fn warning(what: String, remedy: &'static str) -> Concern {
+    Concern { what, remedy, severity: Severity::Warning, since: None, last_at: None }
+}
+
+fn of_store(store: &StoreHealth, now: Timestamp) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    if let Some(reason) = store.shedding {
+        let what = match &store.advice {
+            Some(advice) => format!("the store takes no rows: {reason}: {advice}"),
+            None => format!("the store takes no rows: {reason}"),
+        };
+        let remedy = "free space on the disk of the data folder, or set or lower \
+                      store.octets_max; it recovers by itself";
+        concerns.push(Concern { severity: Severity::Failing, ..warning(what, remedy) });
+    }
+    if store.commit_lag_ms > COMMIT_LAG_MAX_MS {
+        let what = format!("the oldest uncommitted row is {} ms old", store.commit_lag_ms);
+        let since = now.minus(Duration::from_millis(store.commit_lag_ms));
+        let remedy = "the disk is slow: look at what else writes to it";
+        concerns.push(Concern { since: Some(since.to_string()), ..warning(what, remedy) });
+    }
+    for file in &store.quarantined {
+        concerns.push(warning(
+            format!("{} with {} rows was put aside: {}", file.file, file.rows, file.reason),
+            "keep the file for inspection or delete it; its rows take no part in answers",
+        ));
+    }
+    for file in &store.damaged {
+        concerns.push(warning(
+            format!("{} with {} rows is damaged: {}", file.file, file.rows, file.reason),
+            "check the disk; what can be read of the file still answers, and it is not merged",
+        ));
+    }
+    if let Some(advice) = store.advice.as_ref().filter(|_| store.shedding.is_none()) {
+        concerns.push(warning(advice.clone(), "do it before rows are lost; it recovers by itself"));
     }
     concerns
 }
@@ -155,19 +242,20 @@ pub fn store_facts(app: &App) -> Vec<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{AccountView, SocketView};
+    use crate::view::AccountView;
+
+    const NOW: Timestamp = Timestamp(1_795_176_000_000_000_000);
+
+    fn loss(what: Loss, total: u64, recent: u64) -> LossView {
+        LossView { what, total, recent, since: Some(NOW), last_at: Some(NOW) }
+    }
 
     #[test]
     fn every_loss_is_a_concern_with_a_remedy() {
         let mut collecting = Collecting::default();
         let healthy = StoreHealth::default();
-        assert_eq!(concerns(&collecting, &healthy), []);
-        collecting.sockets.push(SocketView {
-            transport: "udp",
-            address: "[::]:2055".into(),
-            buffer_octets: 0,
-            kernel_dropped: 3,
-        });
+        assert_eq!(concerns(&collecting, &healthy, NOW), []);
+        collecting.losses = vec![loss(Loss::KernelDropped, 5, 3), loss(Loss::QueueFull, 5, 5)];
         collecting.ledger.messages =
             AccountView { received: 9, kept: 2, in_flight: 0, dropped: [("queue_full", 5)].into() };
         let store = StoreHealth {
@@ -175,17 +263,38 @@ mod tests {
             commit_lag_ms: COMMIT_LAG_MAX_MS + 1,
             ..StoreHealth::default()
         };
-        let found: Vec<String> =
-            concerns(&collecting, &store).into_iter().map(|concern| concern.what).collect();
+        let found = concerns(&collecting, &store, NOW);
+        let told: Vec<_> =
+            found.iter().map(|c| (c.what.as_str(), c.severity, c.since.is_some())).collect();
         assert_eq!(
-            found,
+            told,
             [
-                "the store takes no rows: disk_full",
-                "the oldest uncommitted row is 5001 ms old",
-                "the kernel dropped 3 datagrams since the start: receive buffers were full",
-                "5 messages were dropped since the start: decoding did not keep up",
-                "the account of messages does not balance",
+                ("the store takes no rows: disk_full", Severity::Failing, false),
+                ("the oldest uncommitted row is 5001 ms old", Severity::Warning, true),
+                (
+                    "receive buffers were full: the kernel dropped 3 datagrams in the last 5 \
+                     minutes, 5 since the start",
+                    Severity::Warning,
+                    true
+                ),
+                (
+                    "decoding did not keep up: 5 messages were dropped in the last 5 minutes, \
+                     5 since the start",
+                    Severity::Warning,
+                    true
+                ),
+                ("the account of messages does not balance", Severity::Warning, false),
             ]
         );
+    }
+
+    #[test]
+    fn a_loss_that_is_over_is_told_and_concerns_nobody() {
+        let losses = vec![loss(Loss::KernelDropped, 5, 0), loss(Loss::QueueFull, 0, 0)];
+        let collecting = Collecting { losses, ..Collecting::default() };
+        assert_eq!(concerns(&collecting, &StoreHealth::default(), NOW), []);
+        let told = past(&collecting.losses);
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].severity, told[0].last_at.is_some()), (Severity::Info, true));
     }
 }

@@ -7,20 +7,17 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use weir_model::{ColumnId, Table};
-use weir_query::filter::{ValueSource, tokens};
-use weir_query::{AnswerValue, Cancel, Query, QueryLimits};
+use weir_model::Table;
+use weir_query::filter::tokens;
+use weir_query::{QueryLimits, RecentValues};
 
 use super::query::{Pairs, from_pairs, number, parse_filter};
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 use crate::{blocking, respond};
 
-/// Longest that looking for values may take.
-const PATIENCE: Duration = Duration::from_millis(100);
-
-/// Values that are looked through for those that fit.
-const CANDIDATES: usize = 1_000;
+/// Longest that looking for values of a column may take: either-side fields have two.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What is asked about a filter text.
 #[derive(Debug, Deserialize)]
@@ -74,7 +71,10 @@ pub async fn complete(State(app): State<App>, pairs: Pairs) -> Result<Response, 
     let document = blocking::run(queue, app.limits().time, move |cancel| {
         let text = about.filter.as_str();
         let octets = text.char_indices().nth(cursor).map_or(text.len(), |(at, _)| at);
-        let occurring = Occurring { app: &shared, cancel };
+        let limits = QueryLimits { time: PATIENCE, ..shared.limits().clone() };
+        let (snapshot, clock) = (shared.store().snapshot(), shared.clock());
+        let occurring =
+            RecentValues { snapshot: &snapshot, from: "-1h", limits: &limits, cancel, clock };
         let found = weir_query::filter::complete(text, octets, table, &occurring);
         let (offset, length) = characters(text, found.offset, found.length);
         json!({ "offset": offset, "length": length, "items": found.items })
@@ -87,49 +87,4 @@ pub fn characters(text: &str, offset: usize, length: usize) -> (usize, usize) {
     let count = |range: std::ops::Range<usize>| text.get(range).map(|part| part.chars().count());
     let end = offset.saturating_add(length);
     (count(0..offset).unwrap_or(offset), count(offset..end).unwrap_or(length))
-}
-
-/// Values that occurred in the last hour, most records first.
-struct Occurring<'a> {
-    app: &'a App,
-    cancel: &'a Cancel,
-}
-
-impl ValueSource for Occurring<'_> {
-    fn top_values(
-        &self,
-        table: Table,
-        column: ColumnId,
-        prefix: &str,
-        limit: usize,
-    ) -> Vec<String> {
-        let Some(def) = table.def(column) else { return Vec::new() };
-        let query = Query {
-            table: table.name().to_owned(),
-            group_by: vec![def.name.to_owned()],
-            measures: vec!["records".to_owned()],
-            // Limit: A proposal is worth a tenth of a second and no more.
-            limit: Some(CANDIDATES),
-            ..Query::default()
-        };
-        let limits = QueryLimits { time: PATIENCE, ..self.app.limits().clone() };
-        let snapshot = self.app.store().snapshot();
-        let clock = self.app.clock();
-        let Ok(answer) = weir_query::run(&snapshot, &query, &limits, self.cancel, clock) else {
-            return Vec::new();
-        };
-        let values = answer.columns.first().map(|column| column.values.as_slice());
-        let texts = values.unwrap_or_default().iter().filter_map(text_of);
-        texts.filter(|text| text.starts_with(prefix)).take(limit).collect()
-    }
-}
-
-fn text_of(value: &AnswerValue) -> Option<String> {
-    match value {
-        AnswerValue::Text(text) if !text.is_empty() => Some(text.clone()),
-        AnswerValue::Addr(addr) => Some(addr.to_string()),
-        AnswerValue::Mac(mac) => Some(mac.to_string()),
-        AnswerValue::U64(number) => Some(number.to_string()),
-        _ => None,
-    }
 }

@@ -10,7 +10,7 @@ use axum::extract::{Query as Parameters, Request, State};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use weir_query::{Cancel, Filter, Query, QueryError, RecordsQuery};
+use weir_query::{Cancel, Filter, Query, QueryError, RecordsFormat, RecordsQuery};
 
 use super::filter::characters;
 use crate::app::App;
@@ -55,7 +55,11 @@ async fn page(app: &App, query: RecordsQuery) -> Result<Response, Problem> {
     let filter = query.filter.clone();
     let page = run(app, filter, move |app, cancel| {
         weir_query::records(&app.store().snapshot(), &query, app.limits(), cancel, app.clock())
-            .map(|page| respond::octets("application/json", records::page(&page)))
+            .map(|page| match query.format {
+                RecordsFormat::Rows => records::page(&page),
+                RecordsFormat::Columns => records::columns_page(&page),
+            })
+            .map(|body| respond::octets("application/json", body))
     });
     page.await
 }
@@ -139,7 +143,7 @@ pub fn from_pairs<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T
                 let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 Value::Array(words.map(Value::from).collect())
             }
-            "limit" => Value::from(number::<u64>("limit", &text)?),
+            "limit" | "offset" => Value::from(number::<u64>(&name, &text)?),
             "unscaled" => Value::Bool(matches!(text.as_str(), "" | "1" | "true")),
             _ => Value::String(text),
         };

@@ -1,15 +1,46 @@
-//! `GET /api/v1/schema`: the column table as data, for menus, checks and generated clients.
+//! `GET /api/v1/schema`: the column table as data, for menus, checks and generated clients; and
+//! `GET /api/v1/dimensions`: which of its columns have had a value lately.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
 use weir_model::named::Named;
 use weir_model::{ColumnDef, NullIf, Table};
 
-use crate::respond;
+use super::query::problem;
+use crate::app::App;
+use crate::problem::Problem;
+use crate::{blocking, respond};
+
+/// How far back columns are looked for.
+const LATELY: Duration = Duration::from_secs(3_600);
 
 /// Every table with its columns.
 pub async fn get() -> Response {
     respond::json(&document())
+}
+
+/// `GET /api/v1/dimensions`: the columns of flows that have had a value in the last hour.
+pub async fn dimensions(State(app): State<App>) -> Result<Response, Problem> {
+    if let Some(answer) = app.remembered().dimensions(app.now()) {
+        return Ok(respond::octets("application/json", answer.to_vec()));
+    }
+    let shared = app.clone();
+    let look = move |cancel: &weir_query::Cancel| {
+        let (now, snapshot) = (shared.now(), shared.store().snapshot());
+        let from = now.minus(LATELY);
+        let (limits, clock) = (shared.limits(), shared.clock());
+        weir_query::records::present(&snapshot, Table::Flows, from, limits, cancel, clock)
+    };
+    let found = blocking::run(app.queries(), app.limits().time, look).await?;
+    let columns = found.map_err(|error| problem(&error, ""))?;
+    let body = serde_json::to_vec(&json!({ "columns": columns })).unwrap_or_default();
+    let answer = Arc::new(body);
+    app.remembered().note_dimensions(app.now(), &answer);
+    Ok(respond::octets("application/json", answer.to_vec()))
 }
 
 fn document() -> Value {

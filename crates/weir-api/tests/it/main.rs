@@ -4,6 +4,7 @@
 mod auth;
 mod cases;
 mod console;
+mod export;
 mod limits;
 mod openapi;
 mod server;

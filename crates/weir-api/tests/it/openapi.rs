@@ -52,14 +52,18 @@ fn answers_are_as_the_document_says() {
                 assert_eq!(text, "", "{name}");
                 continue;
             };
-            let (media_type, described) = content.iter().next().unwrap();
             let found = answer.header("content-type").unwrap();
+            let described = content.get_key_value(found);
+            let (media_type, described) = described.unwrap_or(content.iter().next().unwrap());
             assert!(media_type == "*/*" || found == media_type, "{name}: {found}");
             if media_type == "application/json" {
                 check(&document, &described["schema"], &answer.json(), &name).unwrap();
             }
         }
     }
+    let columns = server.get("/api/v1/records?format=columns&order_by=octets").json();
+    check(&document, &document["components"]["schemas"]["RecordsColumns"], &columns, "columns")
+        .unwrap();
     let problem = server.get("/api/v1/query?filter=nosuch%3D1");
     assert_eq!(problem.header("content-type"), Some("application/problem+json"));
     check(&document, &document["components"]["schemas"]["Problem"], &problem.json(), "problem")
@@ -96,6 +100,9 @@ fn the_check_itself_finds_what_is_wrong() {
 
 /// A path that has an answer, for one of the document: a view is made for its id.
 fn real(server: &Server, path: &str) -> String {
+    if path == "/api/v1/exporters/templates" {
+        return format!("{path}?addr=198.51.100.1");
+    }
     let path = path.replace("{file}", "app-1a2b.js");
     if !path.contains("{id}") {
         return path;

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
-use weir_api::view::{AccountView, ExporterView, LedgerView, SequenceView, SocketView};
+use weir_api::view::{
+    AccountView, ExporterView, FieldView, LedgerView, Loss, LossView, SequenceView, SocketView,
+    TemplateView, TemplatesView,
+};
 use weir_api::{About, Access, ApiPolicy, Asset, Collecting, Console, Hub, Parts};
 use weir_model::columns::flows;
 use weir_model::{Addr, FlowBatch, Table, Timestamp};
@@ -27,6 +30,8 @@ pub struct Setup {
     pub policy: ApiPolicy,
     pub limits: QueryLimits,
     pub console: Console,
+    /// Connections at once, and the silence after which one is closed.
+    pub connections: (usize, Duration),
 }
 
 /// A console of three files.
@@ -60,6 +65,7 @@ impl Default for Setup {
             },
             limits: QueryLimits::default(),
             console: CONSOLE,
+            connections: (4, Duration::from_millis(1_500)),
         }
     }
 }
@@ -68,8 +74,8 @@ impl Default for Setup {
 pub struct Server {
     pub address: SocketAddr,
     pub hub: Hub,
+    pub store: Store,
     folder: PathBuf,
-    store: Store,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -132,6 +138,7 @@ fn collecting() -> Collecting {
     Collecting {
         exporters: vec![ExporterView {
             addr: Addr::v4(0xc633_6401),
+            name: None,
             protocol: "ipfix",
             domain: 7,
             first_seen: NOW.minus(Duration::from_secs(3_600)),
@@ -162,7 +169,29 @@ fn collecting() -> Collecting {
         }],
         queue: Default::default(),
         connections: 0,
+        losses: vec![LossView {
+            what: Loss::QueueFull,
+            total: 1,
+            recent: 0,
+            since: Some(NOW.minus(Duration::from_secs(1_900))),
+            last_at: Some(NOW.minus(Duration::from_secs(1_800))),
+        }],
     }
+}
+
+fn templates(addr: Addr, domain: Option<u32>) -> TemplatesView {
+    if addr != Addr::v4(0xc633_6401) || domain.is_some_and(|domain| domain != 7) {
+        return TemplatesView::default();
+    }
+    let field = FieldView { pen: 0, id: 8, name: None, length: Some(4), scope: false };
+    let template = TemplateView {
+        id: 256,
+        kind: "data",
+        session: "port 4739".to_owned(),
+        refreshed_at: NOW,
+        fields: vec![field],
+    };
+    TemplatesView { templates: vec![template], left_out: 0 }
 }
 
 /// A folder of this test's own.
@@ -189,6 +218,7 @@ impl Server {
         let parts = Parts {
             store: store.clone(),
             collecting: Arc::new(collecting),
+            templates: Arc::new(templates),
             hub: hub.clone(),
             registry,
             clock,
@@ -214,8 +244,8 @@ impl Server {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 bound.send(listener.local_addr().unwrap()).unwrap();
                 let stopped = async move { drop(stopped.await) };
-                let silence = Duration::from_millis(1_500);
-                weir_api::server::serve(listener, router, 4, silence, stopped).await.unwrap();
+                let (most, silence) = setup.connections;
+                weir_api::server::serve(listener, router, most, silence, stopped).await.unwrap();
             });
         });
         let address = address.recv().unwrap();

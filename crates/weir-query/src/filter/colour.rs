@@ -75,12 +75,16 @@ pub(crate) struct State {
     /// The field of the test that is being written.
     pub field: Option<Field>,
     /// True between the brackets of a list.
-    list: bool,
+    pub list: bool,
+    /// Brackets around tests that are open.
+    pub depth: usize,
+    /// True when the operator takes prefixes of addresses.
+    pub nets: bool,
 }
 
 impl State {
     pub fn new(table: Table) -> State {
-        State { table, expect: Expect::Field, field: None, list: false }
+        State { table, expect: Expect::Field, field: None, list: false, depth: 0, nets: false }
     }
 
     /// Takes the next token and says what it is.
@@ -100,6 +104,7 @@ impl State {
 
     fn field(&mut self, token: Token<'_>) -> TokenKind {
         if token.is_sign("(") {
+            self.depth += 1;
             return TokenKind::Punctuation;
         }
         if token.is_word("not") || token.is_sign("!") {
@@ -127,6 +132,7 @@ impl State {
     }
 
     fn operator(&mut self, token: Token<'_>) -> TokenKind {
+        self.nets = token.is_word("in") || ["=", "==", "!="].iter().any(|sign| token.is_sign(sign));
         let is_pattern = ["~", "=~", "!~"].iter().any(|sign| token.is_sign(sign));
         if operator(token).is_some() || is_pattern {
             self.expect = Expect::Value;
@@ -196,6 +202,7 @@ impl State {
             return TokenKind::Operator;
         }
         if token.is_sign(")") {
+            self.depth = self.depth.saturating_sub(1);
             return TokenKind::Punctuation;
         }
         let joins = token.is_word("and") || token.is_word("or");

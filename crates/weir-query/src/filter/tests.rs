@@ -231,9 +231,17 @@ fn colours_follow_the_grammar() {
 
 struct Fixed;
 impl ValueSource for Fixed {
-    fn top_values(&self, _: Table, column: ColumnId, prefix: &str, _: usize) -> Vec<String> {
-        let all = if column == flows::SRC_POD { ["web-0", "web 1"] } else { ["web-0", "db"] };
-        all.iter().filter(|v| v.starts_with(prefix)).map(|v| (*v).to_owned()).collect()
+    fn top_values(&self, _: Table, column: ColumnId, typed: &str, _: usize) -> Vec<Occurring> {
+        let all = match column {
+            flows::SRC_POD => vec!["web-0", "web 1"],
+            flows::PROTO => vec!["17", "250"],
+            flows::SRC_ADDR => vec!["10.1.2.3", "10.1.2.4", "10.1.9.1", "fd00::1", "fd00::2"],
+            _ => vec!["web-0", "db"],
+        };
+        let starts = |text: &str| text.starts_with(typed);
+        let mut fitting: Vec<_> = all.into_iter().filter(|text| text.contains(typed)).collect();
+        fitting.sort_by_key(|text| !starts(text));
+        fitting.into_iter().map(|text| Occurring { text: text.into(), records: 4 }).collect()
     }
 }
 
@@ -251,8 +259,54 @@ fn completion_knows_what_can_follow() {
     assert_eq!(at("tcp_flags has syn|a"), (18, 1, vec!["ack".into()]));
     assert_eq!(at("pod = we"), (6, 2, vec!["web-0".into(), "\"web 1\"".into()]));
     assert_eq!(at("pod in (db, "), (12, 0, vec!["web-0".into(), "\"web 1\"".into(), "db".into()]));
+    assert_eq!(at("pod = eb-").2, ["web-0"], "the middle of a text does too");
+    assert_eq!(at("proto = ").2[0], "udp", "what occurs comes first");
+    assert_eq!(at("proto = dcc").2, ["dccp"]);
+    let nets = ["10.1.0.0/16", "10.1.2.0/24", "fd00::/64"];
+    let addrs = ["10.1.2.3", "10.1.2.4", "10.1.9.1", "fd00::1", "fd00::2"];
+    assert_eq!(at("src_addr in ").2, [nets.as_slice(), &addrs].concat());
+    assert_eq!(at("src_addr < fd").2, ["fd00::1", "fd00::2"]);
+    assert_eq!(at("src_addr = 10.1.2").2, ["10.1.2.0/24", "10.1.2.3", "10.1.2.4"]);
+    assert_eq!(at("port in (80 ").2, [",", ")"]);
+    assert_eq!(at("(octets > 1 ").2, ["and", "or", ")"]);
+    assert_eq!(at("(octets > 1) ").2, ["and", "or"]);
     assert_eq!(at("octets > 1 a"), (11, 1, vec!["and".into()]));
     assert_eq!(at("octets is no"), (10, 2, vec!["not null".into()]));
+}
+
+/// Says that every column has one value, of its type.
+struct OneOfEach;
+impl ValueSource for OneOfEach {
+    fn top_values(&self, table: Table, column: ColumnId, _: &str, _: usize) -> Vec<Occurring> {
+        let text = match table.def(column).map(|def| def.ty) {
+            Some(ColumnType::F64) => "0.5",
+            Some(ColumnType::Time) => "2026-11-20T12:00:00.000000001Z",
+            Some(ColumnType::Addr) => "fd00::1",
+            Some(ColumnType::Mac) => "02:00:5e:10:00:01",
+            Some(ColumnType::Str) => "not \"bare\"",
+            Some(ColumnType::Bytes) => "0x00ff",
+            Some(ColumnType::U32List | ColumnType::Elements) | None => return Vec::new(),
+            Some(_) => "6",
+        };
+        vec![Occurring { text: text.to_owned(), records: 7 }]
+    }
+}
+
+#[test]
+fn what_is_proposed_for_a_column_of_any_type_is_a_filter() {
+    let mut types = std::collections::BTreeSet::new();
+    for table in [Table::Flows, Table::Counters, Table::Options] {
+        for def in table.columns().iter().filter(|def| def.stored) {
+            let start = format!("{} = ", def.name);
+            let completion = complete(&start, start.len(), table, &OneOfEach);
+            for item in completion.items.iter().filter(|item| item.count == Some(7)) {
+                let text = format!("{start}{}", item.text);
+                Filter::parse(&text, table).unwrap_or_else(|error| panic!("{text}: {error}"));
+                types.insert(def.ty.name());
+            }
+        }
+    }
+    assert_eq!(types.len(), 10, "{types:?}");
 }
 
 fn any_value(def: &'static weir_model::ColumnDef) -> BoxedStrategy<Value> {

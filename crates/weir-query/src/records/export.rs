@@ -8,13 +8,26 @@ use weir_model::{
 };
 use weir_store::{BlockColumn, Snapshot, Tier};
 
-use super::search::Search;
+use super::source::{Candidate, Compiled, Source};
 use super::{RecordsQuery, columns, dropped};
 use crate::answer::Stats;
-use crate::engine::{Block, Control, Names, Node, Part, Selection, Verdict};
+use crate::engine::{Block, Control, Names, Part, Selection};
 use crate::error::QueryError;
 use crate::limits::{Cancel, QueryLimits};
 use crate::plan;
+
+/// What a search would read: its table, its range bound to `now`, and its columns. An error is
+/// what the search would end with.
+pub fn resolve(
+    query: &RecordsQuery,
+    now: Timestamp,
+) -> Result<(Table, Timestamp, Timestamp, Vec<ColumnId>), QueryError> {
+    let table = plan::table(&query.table)?;
+    let (from, to) = plan::range(&query.from, &query.to, now)?;
+    plan::filter(&query.filter, table, now)?;
+    super::order(query, table)?;
+    Ok((table, from, to, columns(query, table)?))
+}
 
 /// Hands every row of the range that passes the filter to `each`, some at a time, the block with
 /// the newest row first; the rows of a block are in the order in which they are stored. `limit`
@@ -32,30 +45,22 @@ pub fn export<E: From<QueryError>>(
     let (from, to) = plan::range(&query.from, &query.to, control.started)?;
     let filter = plan::filter(&query.filter, table, control.started)?;
     let wanted = columns(query, table)?;
-    let mut search = Search::new(table, filter.expr(), (from, to), &control);
     let parts: Vec<Arc<dyn Part>> =
         snapshot.all().iter().map(|segment| segment.clone() as Arc<dyn Part>).collect();
-    let mut compiled: Option<(usize, Node, Arc<dyn Names>)> = None;
-    for (at, block) in search.blocks_newest_first(&parts)? {
+    let source = Source::new(&parts, table, filter.expr(), (from, to), &control);
+    let (mut candidates, segments) = source.candidates()?;
+    newest_first(&mut candidates, parts.len());
+    for Candidate { part: at, block, .. } in candidates {
         control.check()?;
         let Some(part) = parts.get(at) else { continue };
-        if compiled.as_ref().is_none_or(|(known, ..)| *known != at) {
-            match search.compile(part.as_ref()) {
-                Ok((node, names)) => compiled = Some((at, node, names)),
-                Err(error) => {
-                    control.damage.note(part.head().id, block, error)?;
-                    continue;
-                }
-            }
-        }
-        let Some((_, node, names)) = &compiled else { continue };
-        match rows(part.as_ref(), block, node, names.as_ref(), table, &wanted, &mut search.stats) {
+        let compiled = source.compiled(at);
+        match compiled.and_then(|c| rows(&source, &c, at, block, &wanted)) {
             Ok(Some(batch)) => each(batch)?,
             Ok(None) => {}
             Err(error) => control.damage.note(part.head().id, block, error)?,
         }
     }
-    let mut stats = search.stats;
+    let mut stats = source.stats(segments);
     stats.blocks_damaged = control.damage.blocks();
     stats.notes = dropped(snapshot.gone_until(table, Tier::Raw), from).into_iter().collect();
     stats.notes.extend(control.damage.notes());
@@ -63,30 +68,33 @@ pub fn export<E: From<QueryError>>(
     Ok(stats)
 }
 
-/// The rows of a block that `node` keeps; none when there are none.
-fn rows(
-    part: &dyn Part,
-    index: usize,
-    node: &Node,
-    names: &dyn Names,
-    table: Table,
-    wanted: &[ColumnId],
-    stats: &mut Stats,
-) -> Result<Option<FlowBatch>, QueryError> {
-    let known = part.index()?;
-    let zone = |id: ColumnId| known.zone(index, id);
-    let mut block = Block::new(part, index, known.rows(index));
-    let kept = match node.prune(&zone) {
-        Verdict::None => {
-            stats.blocks_pruned += 1;
-            return Ok(None);
+/// Orders blocks by their newest row; those of one part stand together where blocks are of one
+/// hour.
+fn newest_first(candidates: &mut [Candidate], parts: usize) {
+    let mut newest = vec![i64::MIN; parts];
+    for candidate in candidates.iter() {
+        if let Some(newest) = newest.get_mut(candidate.part) {
+            *newest = candidate.newest.max(*newest);
         }
-        Verdict::All => Selection::All(block.rows),
-        Verdict::Some => node.eval_pruned(&mut block, &zone)?.selection(),
-    };
-    stats.blocks += 1;
-    stats.rows += block.rows as u64;
-    stats.rows_matched += kept.len() as u64;
+    }
+    let newest = |part: usize| newest.get(part).copied();
+    candidates
+        .sort_unstable_by_key(|c| std::cmp::Reverse((newest(c.part), c.part, c.newest, c.block)));
+}
+
+/// The rows of a block that the filter keeps; none when there are none.
+fn rows(
+    source: &Source<'_>,
+    compiled: &Compiled,
+    at: usize,
+    index: usize,
+    wanted: &[ColumnId],
+) -> Result<Option<FlowBatch>, QueryError> {
+    let Some(part) = source.parts.get(at).map(AsRef::as_ref) else { return Ok(None) };
+    let (table, names) = (source.table, compiled.names.as_ref());
+    let verdict = source.verdict(compiled, at, index);
+    let kept =
+        source.kept(compiled, at, &mut Block::new(part, index, source.rows(at, index)), verdict)?;
     if kept.len() == 0 {
         return Ok(None);
     }
@@ -185,34 +193,6 @@ fn clear(addrs: &mut [Addr], validity: Option<&Bitmap>) {
     for (row, addr) in addrs.iter_mut().enumerate() {
         if !bits.get(row) {
             *addr = Addr::default();
-        }
-    }
-}
-
-impl<'a> Search<'a> {
-    /// For all rows of a range.
-    fn new(
-        table: Table,
-        filter: Option<&'a crate::filter::Expr>,
-        (from, to): (Timestamp, Timestamp),
-        control: &'a Control<'a>,
-    ) -> Search<'a> {
-        Search {
-            table,
-            time: table.find("received_at").map_or(ColumnId(0), |def| def.id),
-            filter,
-            from,
-            to,
-            cursor: None,
-            wanted: usize::MAX,
-            control,
-            hits: Vec::new(),
-            stats: Stats {
-                tier: "raw".into(),
-                from: from.to_string(),
-                to: to.to_string(),
-                ..Stats::default()
-            },
         }
     }
 }

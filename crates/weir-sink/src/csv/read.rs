@@ -8,6 +8,8 @@ use weir_model::columns::flows;
 use weir_model::named::TCP_FLAGS;
 use weir_model::{Addr, ColumnDef, ColumnType, FlowBatch, Mac, Scalar, Table, Timestamp};
 
+use super::write::is_formula;
+
 /// Longest record: a line that never ends must not fill the memory.
 const RECORD_OCTETS_MAX: usize = 1 << 20;
 
@@ -231,7 +233,7 @@ fn set_text(batch: &mut FlowBatch, def: &ColumnDef, row: usize, text: &str) -> O
         ColumnType::F64 => batch.set(def.id, row, text.parse::<f64>().ok()?),
         ColumnType::Str => {
             // The writer puts an apostrophe before what a spreadsheet would take for a formula.
-            let formula = text.strip_prefix('\'').filter(|t| t.starts_with(['=', '+', '-', '@']));
+            let formula = text.strip_prefix('\'').filter(|text| is_formula(text));
             batch.set_octets(def.id, row, formula.unwrap_or(text).as_bytes());
         }
         ColumnType::Bytes => batch.set_octets(def.id, row, &hex(text)?),

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::Value;
 use weir_model::{SystemClock, Table};
-use weir_query::{Cancel, RecordsQuery};
+use weir_query::{Cancel, Order, RecordsQuery};
 
 use super::Settings;
 use super::client::Server;
@@ -50,6 +50,15 @@ pub struct Args {
     /// Records to show
     #[arg(long, short, value_name = "N", default_value_t = 100)]
     limit: usize,
+    /// Column that orders the records; those without a value come last [default: received_at]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "follow")]
+    order_by: Option<String>,
+    /// Smallest, or oldest, first
+    #[arg(long, conflicts_with = "follow")]
+    ascending: bool,
+    /// Records of that order to pass over
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "follow")]
+    offset: usize,
     /// Shows records as they arrive, until interrupted
     #[arg(long)]
     follow: bool,
@@ -62,6 +71,7 @@ const EXAMPLES: &str = "\
 Examples:
   weir records --filter 'dst_port = 53' --limit 20
   weir records --follow --filter 'addr in 10.1.0.0/16' --output table
+  weir records --from -1d --order-by octets --limit 20 --output table
   weir records --from -5m --columns src_addr,dst_addr,octets --output csv
   weir records --table counters --filter 'name = \"ifInOctets\"'";
 
@@ -133,7 +143,11 @@ impl Args {
             filter: self.range.filter.clone(),
             columns: self.shown(),
             limit,
+            offset: if cursor.is_some() { 0 } else { self.offset },
             cursor,
+            order_by: self.order_by.clone().unwrap_or_default(),
+            order: if self.ascending { Order::Asc } else { Order::Desc },
+            ..RecordsQuery::default()
         };
         let Some(folder) = &self.data else {
             return self.server.ask("/api/v1/records", &query, &query.filter);

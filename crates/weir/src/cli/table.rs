@@ -107,9 +107,12 @@ fn csv(answer: &Answer) -> String {
     out
 }
 
-/// A field of CSV: quoted when it has to be, control characters escaped.
+/// A field of CSV: quoted when it has to be, control characters escaped. What a spreadsheet would
+/// take for a formula gets an apostrophe in front, numbers aside: names come from the network.
 pub fn csv_field(text: &str) -> String {
-    let text = visible(text);
+    let formula =
+        text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let text = format!("{}{}", if formula { "'" } else { "" }, visible(text));
     match text.contains([',', '"', '\n', '\r']) || text.starts_with(' ') {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,

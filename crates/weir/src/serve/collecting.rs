@@ -6,19 +6,26 @@ use std::time::{Duration, Instant};
 
 use weir_api::Collecting;
 use weir_api::view::{
-    AccountView, ExporterView, LedgerView, QueueView, SamplingView, SequenceView, SocketView,
+    AccountView, ExporterView, FieldView, LedgerView, QueueView, SamplingView, SequenceView,
+    SocketView, TemplateView, TemplatesView,
 };
 use weir_ingest::{Account, ExporterDrops, Ingest, IngestStatus, Reason};
-use weir_model::Addr;
-use weir_wire::{Dropped, ExporterStatus};
+use weir_model::{Addr, Clock, SystemClock};
+use weir_wire::template::{Field, VARIABLE};
+use weir_wire::{Dropped, ExporterStatus, TemplateStatus};
 
+use super::losses::Losses;
 use super::rates::Rates;
 
 /// Ingest, as long as it runs; its last status after that.
 pub struct Running {
     state: Mutex<State>,
     rates: Mutex<Rates>,
+    losses: Mutex<Losses>,
 }
+
+/// Templates that are told at once.
+const TEMPLATES_MAX: usize = 256;
 
 enum State {
     Running(Box<Ingest>),
@@ -28,7 +35,11 @@ enum State {
 impl Running {
     /// Takes ingest over.
     pub fn new(ingest: Ingest) -> Running {
-        Running { state: Mutex::new(State::Running(Box::new(ingest))), rates: Mutex::default() }
+        Running {
+            state: Mutex::new(State::Running(Box::new(ingest))),
+            rates: Mutex::default(),
+            losses: Mutex::default(),
+        }
     }
 
     /// How things stand.
@@ -39,7 +50,17 @@ impl Running {
         };
         let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         rates.fill(&mut status.exporters, Instant::now());
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        status.losses = losses.told(&status, SystemClock.now());
         status
+    }
+
+    /// Templates that an exporter told.
+    pub fn templates(&self, addr: Addr, domain: Option<u32>) -> TemplatesView {
+        match &*self.state() {
+            State::Running(ingest) => templates(ingest.templates(addr, domain, TEMPLATES_MAX)),
+            State::Stopped(_) => TemplatesView::default(),
+        }
     }
 
     /// Takes the counts that rates are measured from. Call it every ten seconds.
@@ -50,6 +71,8 @@ impl Running {
         };
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         rates.sample(&status.exporters, Instant::now());
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.sample(&status, SystemClock.now());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -114,7 +137,29 @@ fn collecting(status: &IngestStatus) -> Collecting {
             octets_max: status.queue.octets_max as u64,
         },
         connections: status.connections.open.values().sum(),
+        losses: Vec::new(),
     }
+}
+
+fn templates((told, left_out): (Vec<TemplateStatus>, usize)) -> TemplatesView {
+    let field = |(at, field): (usize, &Field), scope: Option<usize>| FieldView {
+        pen: field.key.pen,
+        id: field.key.id,
+        name: weir_registry::element(field.key.pen, field.key.id).map(|element| element.name),
+        length: Some(field.length).filter(|length| *length != VARIABLE),
+        scope: scope.is_some_and(|scope| at < scope),
+    };
+    let template = |told: TemplateStatus| TemplateView {
+        id: told.id,
+        kind: if told.scope.is_some() { "options" } else { "data" },
+        session: match told.session {
+            0 => format!("port {}", told.port),
+            id => format!("connection {id}"),
+        },
+        refreshed_at: told.defined,
+        fields: told.fields.iter().enumerate().map(|f| field(f, told.scope)).collect(),
+    };
+    TemplatesView { templates: told.into_iter().map(template).collect(), left_out }
 }
 
 fn account(account: &Account) -> AccountView {
@@ -137,6 +182,8 @@ fn exporter(status: &ExporterStatus, drops: Option<&&ExporterDrops>) -> Exporter
     let sequence = &status.sequence;
     ExporterView {
         addr: status.addr,
+        // No protocol tells the name of an exporter in what Weir reads of it so far.
+        name: None,
         protocol: status.protocol.name(),
         domain: status.domain,
         first_seen: status.first_seen,

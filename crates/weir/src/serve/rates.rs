@@ -64,6 +64,7 @@ mod tests {
     fn exporter(records: u64) -> ExporterView {
         ExporterView {
             addr: Addr::v4(1),
+            name: None,
             protocol: "ipfix",
             domain: 0,
             first_seen: Timestamp::from_seconds(0),
