@@ -99,13 +99,21 @@ export function chartOf(answer: Answer, reading: Reading): Chart {
   const { groupBy, measure, bucketMs } = reading;
   const times = grid(reading.span, bucketMs);
   const start = times[0] ?? 0;
+  // Each group tells the same buckets again: their texts are read once.
+  const places = new Map<Value, number>();
+  const placeOf = (told: Value): number => {
+    let index = places.get(told);
+    if (index === undefined) {
+      index = Math.round((Date.parse(String(told)) - start) / bucketMs);
+      if (!(index >= 0 && index < times.length)) index = -1;
+      places.set(told, index);
+    }
+    return index;
+  };
   const rowsOf = (columns: Column[]): Rows => {
     const find = (name: string) => columns.find((column) => column.name === name);
     const told = find("time")?.values ?? [];
-    const at = Int32Array.from(told, (value) => {
-      const index = Math.round((Date.parse(String(value)) - start) / bucketMs);
-      return index >= 0 && index < times.length ? index : -1;
-    });
+    const at = Int32Array.from(told, placeOf);
     return { at, find };
   };
 
@@ -154,12 +162,19 @@ function membersOf(columns: Column[], groupBy: string[]): Map<string, { group: V
   const groupColumns = groupBy.map((name) => columns.find((column) => column.name === name));
   const found = new Map<string, { group: Value[]; picked: number[] }>();
   const rows = columns[0]?.values.length ?? 0;
+  let last: { group: Value[]; picked: number[] } | undefined;
   for (let row = 0; row < rows; row += 1) {
     const group = groupColumns.map((column) => column?.values[row] ?? null);
+    // Rows of a group follow each other; the key is made where a new one begins.
+    if (last && group.every((value, i) => value === last!.group[i])) {
+      last.picked.push(row);
+      continue;
+    }
     const key = JSON.stringify(group);
     const member = found.get(key);
     if (member) member.picked.push(row);
     else found.set(key, { group, picked: [row] });
+    last = found.get(key);
   }
   return found;
 }

@@ -5,6 +5,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { zoneName } from "../format/moment";
 import { mix } from "./palette";
+import { paintStacks } from "./paint";
 import { type Layer, type Mode, type Plot, tickText, timeTexts } from "./plot";
 
 /** What the canvas shows at the moment; the chart writes it, uPlot's callbacks read it. */
@@ -29,7 +30,6 @@ const AXIS_FONT = '12px system-ui, "Segoe UI", Roboto, sans-serif';
 const AXIS_WIDTH = 84;
 const NARROW = 480;
 
-const bars = uPlot.paths.bars!({ size: [0.86, 48], align: 0 });
 const linear = uPlot.paths.linear!();
 
 /** What must be built anew for: the number and kind of the layers. */
@@ -62,18 +62,16 @@ function lineOf(look: Look, index: number): uPlot.Series {
   const layer = () => look.plot.layers[index];
   const { kind, series } = look.plot.layers[index]!;
   const stroke = () => colourOf(look, layer());
-  const fill = () => mix(stroke(), look.colour("--surface"), kind === "bar" ? 0.12 : 0.3);
   return {
     stroke,
-    fill: kind === "line" ? undefined : fill,
-    fillTo: () => 0,
-    width: kind === "line" ? 1.75 : 1,
+    width: 1.75,
     dash: series.ghost ? [5, 4] : undefined,
-    paths: kind === "bar" ? bars : linear,
+    // Stacks are painted apart; here they only have their place in the data.
+    paths: kind === "line" ? linear : () => null,
     points: {
       show: () => false,
       filter: () => {
-        const found = kind === "bar" ? [] : lonely(layer()?.edge ?? []);
+        const found = kind === "line" ? lonely(layer()?.edge ?? []) : [];
         return found.length > 0 ? found : null;
       },
       size: 4,
@@ -105,6 +103,13 @@ function axesOf(look: Look, narrow: boolean): uPlot.Axis[] {
       values: (_, splits) => splits.map((value) => tickText(look.measure, value, look.mode)),
     },
   ];
+}
+
+/** Bands and bars, over the grid and under the lines. */
+function stacks(look: Look): (u: uPlot) => void {
+  const stroke = (layer: Layer) => colourOf(look, layer);
+  const fill = (layer: Layer) => mix(stroke(layer), look.colour("--surface"), layer.kind === "bar" ? 0.12 : 0.3);
+  return (u) => paintStacks(u, look.plot, u.data[0]!.length, { stroke, fill });
 }
 
 /** The baseline between both directions is drawn over the bands. */
@@ -139,7 +144,7 @@ export function build(host: HTMLElement, data: uPlot.AlignedData, look: Look, si
       ms: 1,
       tzDate: (ms) => (name() === undefined ? new Date(ms) : uPlot.tzDate(new Date(ms), name()!)),
       legend: { show: false },
-      padding: size.bare ? [2, 0, 2, 0] : [10, 22, 0, 0],
+      padding: size.bare ? [2, 0, 2, 0] : [10, 30, 0, 0],
       scales: {
         x: { time: true, range: () => [look.from, look.to] },
         y: { range: () => [look.plot.low, look.plot.high] },
@@ -153,6 +158,7 @@ export function build(host: HTMLElement, data: uPlot.AlignedData, look: Look, si
         bind: { dblclick: () => null },
       },
       hooks: {
+        drawAxes: [stacks(look)],
         draw: [baseline(look)],
         setCursor: [(u) => events.onmove(u.cursor.left !== undefined && u.cursor.left >= 0 ? (u.cursor.idx ?? undefined) : undefined)],
         setSelect: [

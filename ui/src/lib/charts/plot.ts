@@ -12,6 +12,8 @@ export interface Layer {
   kind: "area" | "line" | "bar";
   /** Where the upper edge is drawn: stacked values, below zero for the reverse direction. */
   edge: (number | null)[];
+  /** Where it begins: the upper edge of the one below, or zero. */
+  base: (number | null)[];
 }
 
 export interface Plot {
@@ -30,20 +32,21 @@ export function plotOf(series: Series[], mode: Mode, hidden?: ReadonlySet<string
     const side = drawn.filter((one) => !one.ghost && !!one.reverse === reverse);
     const whole = mode === "percent" ? sums(side) : undefined;
     const sign = reverse ? -1 : 1;
-    const stack: (number | null)[] = [];
+    const stack: number[] = [];
     const made = side.map((one): Layer => {
+      const base = one.values.map((_, i) => stack[i] ?? 0);
       const edge = one.values.map((value, i) => {
         if (value === null || (whole && whole[i] === 0)) return null;
         const part = sign * (whole ? (value / whole[i]!) * 100 : value);
         if (mode === "lines") return part;
-        return (stack[i] = (stack[i] ?? 0) + part);
+        return (stack[i] = base[i]! + part);
       });
-      return { series: one, kind: mode === "lines" ? "line" : mode === "bars" ? "bar" : "area", edge };
+      return { series: one, kind: mode === "lines" ? "line" : mode === "bars" ? "bar" : "area", edge, base };
     });
     layers.push(...(mode === "lines" ? made : made.reverse()));
   }
   for (const one of drawn) {
-    if (one.ghost) layers.push({ series: one, kind: "line", edge: one.reverse ? one.values.map(minus) : one.values });
+    if (one.ghost) layers.push({ series: one, kind: "line", edge: one.reverse ? one.values.map(minus) : one.values, base: [] });
   }
   return { layers, ...bounds(layers, mode) };
 }
@@ -67,6 +70,18 @@ function bounds(layers: Layer[], mode: Mode): { low: number; high: number } {
   if (mode === "percent") return { low: low < 0 ? -100 : 0, high: high > 0 || low === 0 ? 100 : 0 };
   if (low === 0 && high === 0) return { low: 0, high: 1 };
   return { low: low * 1.06, high: high * 1.06 };
+}
+
+/** Runs without a gap, as first and last index. */
+export function runs(values: (number | null)[]): [number, number][] {
+  const found: [number, number][] = [];
+  values.forEach((value, i) => {
+    if (value === null) return;
+    const open = found.at(-1);
+    if (open && open[1] === i - 1) open[1] = i;
+    else found.push([i, i]);
+  });
+  return found;
 }
 
 /** The layer that a point at this height belongs to: the band it lies in, else the nearest line. */

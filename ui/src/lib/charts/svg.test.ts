@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { runs, timeSvg, xml } from "./svg";
+import { runs } from "./plot";
+import { timeSvg, xml } from "./svg";
 
 const drawing = {
   title: "Rate", times: [0, 1000, 2000, 3000], bucketMs: 1000, mode: "area" as const, measure: "bps", zone: "utc",

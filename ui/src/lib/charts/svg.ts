@@ -3,7 +3,7 @@
 import { dateTime } from "../format/moment";
 import type { Series } from "./answer";
 import { mix } from "./palette";
-import { type Layer, type Mode, plotOf, tickText, ticks, timeTexts, timeTicks } from "./plot";
+import { type Layer, type Mode, plotOf, runs, tickText, ticks, timeTexts, timeTicks } from "./plot";
 
 export interface Paint {
   title: string;
@@ -110,18 +110,6 @@ function layerSvg(layer: Layer, { middle, y, wide, colour }: Place): string {
     if (layer.kind === "line") return edge;
     return `<path d="M${short(middle(first))} ${short(y(0))}L${line.join("L")}L${short(middle(last))} ${short(y(0))}Z" fill="${fill}"/>${edge}`;
   }).join("");
-}
-
-/** Runs without a gap, as first and last index. */
-export function runs(values: (number | null)[]): [number, number][] {
-  const found: [number, number][] = [];
-  values.forEach((value, i) => {
-    if (value === null) return;
-    const open = found.at(-1);
-    if (open && open[1] === i - 1) open[1] = i;
-    else found.push([i, i]);
-  });
-  return found;
 }
 
 function legendSvg(drawing: TimeDrawing, top: number, width: number): { parts: string[]; rows: number } {
