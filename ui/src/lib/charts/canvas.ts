@@ -6,7 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import { zoneName } from "../format/moment";
 import { mix } from "./palette";
 import { paintStacks } from "./paint";
-import { type Layer, type Mode, type Plot, tickText, timeTexts } from "./plot";
+import { type Layer, type Mode, type Plot, STEPS_S, tickText, timeTexts } from "./plot";
 
 /** What the canvas shows at the moment; the chart writes it, uPlot's callbacks read it. */
 export interface Look {
@@ -91,6 +91,7 @@ function axesOf(look: Look, narrow: boolean): uPlot.Axis[] {
       grid: { show: false },
       space: narrow ? 64 : 84,
       size: 30,
+      incrs: STEPS_S.map((seconds) => seconds * 1e3),
       values: (_, splits, __, ___, step) => timeTexts(splits, step, look.zone),
     },
     {

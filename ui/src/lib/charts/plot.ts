@@ -136,12 +136,15 @@ export function timeTexts(at: number[], step: number, zone: string): string[] {
   });
 }
 
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
+/** Distances between marks of a time axis that people read easily, in seconds. */
+export const STEPS_S = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000,
+];
 
 /** Whole moments of the chosen zone between two times, for the saved SVG. */
 export function timeTicks(from: number, to: number, zone: string, count = 8): { at: number[]; step: number } {
   const rough = (to - from) / 1e3 / count;
-  const step = (STEPS_S.find((seconds) => seconds >= rough) ?? Math.ceil(rough / 604800) * 604800) * 1e3;
+  const step = (STEPS_S.find((seconds) => seconds >= rough) ?? Math.ceil(rough / 2592000) * 2592000) * 1e3;
   const shift = step > 900e3 ? offsetOf(from, zone) : 0;
   const at: number[] = [];
   for (let ms = Math.ceil((from + shift) / step) * step - shift; ms <= to; ms += step) at.push(ms);
