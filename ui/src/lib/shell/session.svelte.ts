@@ -1,6 +1,6 @@
 // Who is signed in, and what Weir says of itself.
 
-import { api, Problem } from "../api/client";
+import { api } from "../api/client";
 import type { Session } from "../api/types";
 import { router } from "../state/router.svelte";
 
@@ -17,13 +17,7 @@ class SessionState {
   }
 
   async load(): Promise<void> {
-    try {
-      this.about = await api.session();
-    } catch (error) {
-      // A Weir from before there were sessions.
-      if (!(error instanceof Problem) || error.status !== 404) throw error;
-      this.about = { auth: "local", signed_in: true, name: null, version: "", demo: false };
-    }
+    this.about = await api.session();
   }
 
   /** Shows the sign-in page; the open address is gone back to afterwards. */
