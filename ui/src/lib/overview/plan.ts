@@ -36,6 +36,11 @@ const STACKS: Stack[] = [
 /** Always offered, whatever the data holds. */
 const PLAIN = new Set(["exporter_addr", "proto", "proto,dst_port", "src_addr", "dst_addr"]);
 
+/** How a stack is called, also one that the data at hand does not suggest. */
+export function stackLabel(by: string): string {
+  return STACKS.find((stack) => stack.by === by)?.label ?? by.replaceAll(",", ", ");
+}
+
 export interface Fit {
   /** What is stacked by unless the address says otherwise. */
   by: string;
