@@ -242,10 +242,14 @@ describe("by keyboard alone", () => {
         if (!element || element === document.body) return undefined;
         const box = element.getBoundingClientRect();
         const style = getComputedStyle(element);
-        const outlined = (at: Element | null): boolean =>
-          at !== null && (getComputedStyle(at).outlineStyle !== "none" || getComputedStyle(at).boxShadow !== "none");
-        // A field may show the focus on the frame around it.
-        const marked = outlined(element) || outlined(element.parentElement) || element.closest(":focus-within[class]") !== null && outlined(element.closest("form, .field, .bar"));
+        const outlined = (at: Element): boolean => {
+          const { outlineStyle, outlineWidth, boxShadow, stroke } = getComputedStyle(at);
+          return (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none" || (at instanceof SVGElement && stroke !== "none");
+        };
+        // A field may show it on the frame around it, a mark of a drawing on its shapes.
+        let around: Element | null = element;
+        let marked = [...element.querySelectorAll("rect, path, circle")].some(outlined);
+        for (let up = 0; up < 4 && around && !marked; up += 1, around = around.parentElement) marked = outlined(around);
         const all = [...document.querySelectorAll("*")];
         return { key: String(all.indexOf(element)), visible: box.width > 0 && box.height > 0 && style.visibility !== "hidden", marked, html: element.outerHTML.slice(0, 160) };
       });

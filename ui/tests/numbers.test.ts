@@ -65,7 +65,7 @@ test("the overview's lists show the truth, in bits and in packets", async () => 
 test("the chart's CSV adds up to the packets that were sent", async () => {
   const watched = await Watched.open(at.browser, at.weir.url);
   await watched.go(`/overview?${at.range}&${filter}&m=pps&by=proto`);
-  await watched.page.getByRole("button", { name: "Save" }).first().click();
+  await watched.page.getByRole("button", { name: "Save", exact: true }).first().click();
   const [download] = await Promise.all([
     watched.page.waitForEvent("download"),
     watched.page.getByRole("menuitem", { name: "CSV" }).click(),

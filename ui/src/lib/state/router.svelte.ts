@@ -69,7 +69,8 @@ export function followInside(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0) return;
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = (event.target as Element | null)?.closest("a");
-  if (!link || link.target || link.hasAttribute("download")) return;
+  // A place on this page (`#main`) is the browser's to go to, and to put the focus on.
+  if (!link || link.target || link.hasAttribute("download") || link.getAttribute("href")?.startsWith("#")) return;
   const url = new URL(link.href, window.location.href);
   const words = ["overview", "explore", "records", "exporters", "health", "sign-in"];
   const inside = url.pathname === "/" || words.includes(url.pathname.slice(1));
