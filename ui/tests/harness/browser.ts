@@ -62,7 +62,7 @@ export class Watched {
     await this.page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
   }
 
-  /** Serious and critical findings of axe, one line each. */
+  /** Serious and critical findings of axe: a line for each rule, with where it was seen first. */
   async findings(): Promise<string[]> {
     // Why evaluate: the page's policy rightly refuses a script element that is put in.
     await this.page.evaluate(AXE);
@@ -72,7 +72,7 @@ export class Watched {
       const { violations } = await axe.run(document, { resultTypes: ["violations"] });
       return violations
         .filter((found) => found.impact === "serious" || found.impact === "critical")
-        .flatMap((found) => found.nodes.map((node) => `${found.id}: ${node.target.join(" ")}: ${node.failureSummary ?? found.help}`));
+        .map(({ id, help, nodes }) => `${id}, ${nodes.length} times: ${nodes[0]?.target.join(" ")}: ${nodes[0]?.failureSummary ?? help}`);
     });
   }
 
