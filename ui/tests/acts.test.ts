@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Watched } from "./harness/browser";
 import { type Scene, scene } from "./harness/scene";
 import { EXACT, sums, truth } from "./harness/truth";
-import type { Answer } from "./harness/weir";
+import { type Answer, until } from "./harness/weir";
 
 let at: Scene;
 beforeAll(async () => {
@@ -149,10 +149,10 @@ test("a view is saved by the server and opened again by another browser", async 
   await page.getByRole("button", { name: /views/i }).click();
   await page.getByLabel("Save this page as").fill("packets <b>of</b> v9");
   await page.keyboard.press("Enter");
-  const { views } = await (async () => {
-    await page.waitForFunction(async () => (await (await fetch("/api/v1/views")).json()).views.length === 1);
-    return at.weir.get<{ views: { name: string; page: string; state: string }[] }>("/api/v1/views");
-  })();
+  const views = await until("the saved view", async () => {
+    const kept = await at.weir.get<{ views: { name: string; page: string }[] }>("/api/v1/views");
+    return kept.views.length > 0 && kept.views;
+  });
   expect(views.map(({ name, page: of }) => [name, of])).toEqual([["packets <b>of</b> v9", "overview"]]);
   await watched.close();
   const other = await Watched.open(at.browser, at.weir.url);
