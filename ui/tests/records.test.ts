@@ -21,8 +21,11 @@ afterAll(async () => {
   await weir?.stop();
 });
 
+/** High enough for every record at once. */
+const HIGH = { viewport: { width: 1440, height: 1700 } };
+
 async function open(path: string): Promise<Watched> {
-  const watched = await Watched.open(browser, weir.url);
+  const watched = await Watched.open(browser, weir.url, HIGH);
   await watched.go(path);
   return watched;
 }
@@ -105,6 +108,8 @@ test("columns are chosen, ordered by keyboard, and kept in the address", async (
   await page.getByRole("button", { name: /^proto, column 3 of 3/ }).focus();
   await page.keyboard.press("Alt+ArrowUp");
   await page.getByText("proto is column 2 of 3").waitFor({ state: "attached" });
+  const grip = page.getByRole("button", { name: /^proto, column 2 of 3/ });
+  await expect.poll(() => grip.evaluate((element) => element === document.activeElement)).toBe(true);
   await page.keyboard.press("Escape");
   expect((await heads()).map((text) => text.trim())).toEqual(["src_addr", "proto", "octets"]);
   expect(new URL(page.url()).searchParams.get("cols")).toBe("src_addr,proto,octets");
@@ -133,7 +138,7 @@ test("a file has as many records as were promised", async () => {
 });
 
 test("a live tail shows what comes, stands still when asked to, and tells what it holds back", async () => {
-  const watched = await Watched.open(browser, weir.url);
+  const watched = await Watched.open(browser, weir.url, HIGH);
   const { page } = watched;
   await page.goto(`${weir.url}/records?v=1&live=1&cols=src_addr,octets&${FILTER}`);
   await page.getByText("Live", { exact: true }).waitFor();

@@ -90,10 +90,13 @@ export class Pages<T> {
     this.#stale.clear();
   }
 
-  /** What is kept stays on show, but is asked for anew. */
+  /** What is kept stays on show, but is asked for anew: first what is seen now. */
   renew(): void {
+    const seen = this.#wanted;
     this.stop();
     this.#stale = new Set(this.#kept.keys());
+    this.#wanted = seen;
+    this.#start();
   }
 
   stop(): void {
