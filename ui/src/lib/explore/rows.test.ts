@@ -44,6 +44,7 @@ test("change is against the earlier period, and none without one", () => {
   const now = { ...chart, total: { ...total, previousWhole: 50 } };
   const change = figuresOf(now, "bps").find((figure) => figure.key === "change")!;
   expect(figureText(change, change.of(group("a", 30, { previousWhole: 60 })), "bps")).toBe("−50 %");
+  expect(figureText(change, -0.0004, "bps")).toBe("±0 %");
   expect(change.of(group("a", 30, { previousWhole: 0 }))).toBeNull();
 });
 

@@ -44,6 +44,7 @@ export function figuresOf(chart: Chart, measure: string, earlier?: string): Figu
 
 export function figureText(figure: Figure, value: number | null, measure: string): string {
   if (value === null) return "–";
+  if (figure.key === "change" && Math.abs(value) < 0.001) return "±0 %";
   if (figure.key === "change") return `${value > 0 ? "+" : value < 0 ? "−" : ""}${percent(Math.abs(value), 1)}`;
   return figure.isShare ? percent(value, 1) : measureText(measure, value);
 }
