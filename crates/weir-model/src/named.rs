@@ -60,12 +60,14 @@ pub static TCP_FLAGS: Named = Named::Flags(&[
 ]);
 
 /// Flow export protocols, by the version number in their header; sFlow v5, whose 5 is taken, is 105.
+/// 200 is no protocol: the machine that Weir runs on was metered by Weir itself.
 pub static EXPORT_PROTOCOL: Named = Named::Enum(&[
     (5, "netflow5"),
     (7, "netflow7"),
     (9, "netflow9"),
     (10, "ipfix"),
     (105, "sflow5"),
+    (200, "local"),
 ]);
 
 /// Ethernet types that flow records name.

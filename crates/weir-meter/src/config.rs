@@ -1,0 +1,58 @@
+//! What an operator decides about metering. Words become this once, in the binary.
+
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
+use weir_model::Addr;
+
+use crate::cache::CachePolicy;
+use crate::owner::OwnerPolicy;
+
+/// How this machine is metered.
+#[derive(Debug, Clone)]
+pub struct MeterPolicy {
+    /// Whether it is.
+    pub enabled: bool,
+    /// Shortest time between looks at the sockets. A look that takes long is made less often.
+    pub interval: Duration,
+    /// How often counters of interfaces and of the host are read.
+    pub counter_interval: Duration,
+    /// Sockets that are followed.
+    pub sockets_max: usize,
+    /// When flows are reported.
+    pub cache: CachePolicy,
+    /// How owners are found.
+    pub owners: OwnerPolicy,
+}
+
+impl Default for MeterPolicy {
+    fn default() -> MeterPolicy {
+        MeterPolicy {
+            enabled: true,
+            interval: Duration::from_secs(1),
+            counter_interval: Duration::from_secs(20),
+            sockets_max: 65_536,
+            cache: CachePolicy::default(),
+            owners: OwnerPolicy::default(),
+        }
+    }
+}
+
+/// The address by which this machine would reach others, else loopback.
+///
+/// Nothing is sent: connecting a UDP socket only looks up the route.
+pub fn local_address() -> Addr {
+    // Addresses for documentation (RFC 5737, RFC 3849): a default route leads there, nobody is.
+    for (bind, target) in [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")] {
+        let local = UdpSocket::bind(bind).and_then(|socket| {
+            socket.connect(target)?;
+            socket.local_addr()
+        });
+        if let Ok(local) = local
+            && !local.ip().is_unspecified()
+        {
+            return local.ip().into();
+        }
+    }
+    IpAddr::V4(Ipv4Addr::LOCALHOST).into()
+}

@@ -1,0 +1,28 @@
+//! The metering process (RFC 7011 §2): what this machine's own connections carry, and whose they are.
+//!
+//! Beside `weir-ingest` at the head of the flow of data: [`source`]s look at the machine, one
+//! [`cache`] makes flows of what they see, [`owner`] names the processes, and rows of `weir-model`
+//! go to a [`RowSink`]. Invariants: received = kept + dropped by reason + in flight, exactly; every
+//! memory is bounded; a source that fails is told aloud and metering goes on. It opens no port,
+//! stores nothing, and changes nothing on the machine.
+#![forbid(unsafe_code)]
+
+pub mod cache;
+pub mod config;
+mod counters;
+mod endpoint;
+mod ledger;
+mod meter;
+mod metrics;
+mod moment;
+mod netlink;
+pub mod owner;
+pub mod source;
+
+pub use cache::rows::{Identity, LOCAL};
+pub use config::{MeterPolicy, local_address};
+pub use endpoint::{End, Endpoint, FlowKey};
+pub use ledger::{Account, Books, Loss};
+pub use meter::{Deps, Handle, MeterStatus, RowSink, SourceStatus, Taken, Task, build, probe};
+pub use moment::Moment;
+pub use source::Tier;

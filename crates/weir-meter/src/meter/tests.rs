@@ -1,0 +1,178 @@
+use super::*;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Mutex;
+use weir_model::SystemClock;
+use weir_model::columns::{counters, flows};
+
+/// Keeps every row as JSON-like pairs that the tests ask for.
+#[derive(Default)]
+struct Kept {
+    flows: Mutex<Option<FlowBatch>>,
+    counters: Mutex<Vec<(String, u32)>>,
+    loss: Mutex<Taken>,
+}
+
+impl RowSink for Kept {
+    fn accept(&self, flows: &mut FlowBatch, counts: &mut FlowBatch) -> Taken {
+        let mut kept = self.flows.lock().unwrap();
+        kept.get_or_insert_with(|| FlowBatch::new(Table::Flows)).append(flows);
+        let rows = (0..counts.rows()).map(|row| {
+            let name = counts.get_octets(counters::NAME, row).unwrap_or_default();
+            let structure = counts.get_u64(counters::STRUCTURE, row).unwrap_or(0);
+            (String::from_utf8_lossy(name).into_owned(), structure as u32)
+        });
+        self.counters.lock().unwrap().extend(rows);
+        *self.loss.lock().unwrap()
+    }
+}
+
+impl Kept {
+    /// The rows of connections with this port at one end.
+    fn with_port<T>(&self, port: u16, each: impl Fn(&FlowBatch, usize) -> T) -> Vec<T> {
+        let kept = self.flows.lock().unwrap();
+        let Some(batch) = kept.as_ref() else { return Vec::new() };
+        let is_ours = |row: &usize| {
+            [flows::SRC_PORT, flows::DST_PORT]
+                .iter()
+                .any(|column| batch.get_u64(*column, *row) == Some(port.into()))
+        };
+        (0..batch.rows()).filter(is_ours).map(|row| each(batch, row)).collect()
+    }
+}
+
+fn started(policy: MeterPolicy) -> (Handle, std::thread::JoinHandle<()>, Arc<Kept>, Registry) {
+    let (kept, registry) = (Arc::new(Kept::default()), Registry::new());
+    let sink = Arc::clone(&kept) as Arc<dyn RowSink>;
+    let deps = Deps { registry: registry.clone(), clock: Arc::new(SystemClock), sink };
+    let (handle, task) = build(&policy, deps).unwrap();
+    (handle, std::thread::spawn(move || task.run()), kept, registry)
+}
+
+fn quick() -> MeterPolicy {
+    let mut policy = MeterPolicy { interval: Duration::from_millis(20), ..MeterPolicy::default() };
+    policy.cache.first_report = Duration::from_millis(300);
+    policy
+}
+
+fn wait_for(mut done: impl FnMut() -> bool) {
+    for _ in 0..6_000 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it did not come");
+}
+
+fn text(batch: &FlowBatch, column: weir_model::ColumnId, row: usize) -> String {
+    String::from_utf8_lossy(batch.get_octets(column, row).unwrap_or_default()).into_owned()
+}
+
+#[test]
+fn connections_become_rows_whose_account_balances() {
+    let (handle, thread, kept, registry) = started(quick());
+    if handle.status().tiers.iter().any(|tier| tier.name == "inet_diag" && !tier.runs) {
+        eprintln!("SKIPPED metering of this machine: {:?}", handle.status().tiers);
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    wait_for(|| handle.status().last_rows_at.is_some());
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let rows = |kept: &Kept| {
+        kept.with_port(port, |batch, row| {
+            (
+                batch.get_u64(flows::DST_PORT, row),
+                batch.get_u64(flows::SRC_PID, row),
+                batch.get_u64(flows::DST_PID, row),
+                batch.get_u64(flows::EXPORT_PROTOCOL, row),
+                batch.get_u64(flows::BIFLOW_DIRECTION, row),
+                text(batch, flows::TCP_STATE, row),
+            )
+        })
+    };
+    wait_for(|| !rows(&kept).is_empty());
+    let pid = Some(u64::from(std::process::id()));
+    let port = Some(u64::from(port));
+    let expected = (port, pid, pid, Some(200), Some(1), "ESTABLISHED".to_owned());
+    assert_eq!(rows(&kept), [expected]);
+    drop((client, server));
+    wait_for(|| rows(&kept).len() > 1);
+    handle.stop();
+    thread.join().unwrap();
+    let status = handle.status();
+    for account in [status.books.flows, status.books.counters] {
+        assert_eq!((account.received, account.in_flight()), (account.kept, 0));
+        assert!(account.kept > 0);
+    }
+    let kept_rows = kept.flows.lock().unwrap().as_ref().map_or(0, FlowBatch::rows) as u64;
+    assert_eq!(kept_rows, status.books.flows.kept);
+    assert_eq!(status.flows, 0, "nothing stays in the cache at the stop");
+    let metrics = registry.render();
+    for line in
+        ["weir_meter_tier_runs{tier=\"inet_diag\"} 1", "weir_meter_rows_total{table=\"flows\"}"]
+    {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    let counters = kept.counters.lock().unwrap();
+    for wanted in [("ifInOctets", 1), ("load_one", 2_003), ("mem_total", 2_004)] {
+        assert!(counters.iter().any(|(name, of)| (name.as_str(), *of) == wanted), "{wanted:?}");
+    }
+}
+
+#[test]
+fn what_the_sink_loses_is_charged_to_its_reason() {
+    let (handle, thread, kept, _) = started(quick());
+    *kept.loss.lock().unwrap() = Taken { flows: None, counters: Some(Loss::DiskFull) };
+    wait_for(|| handle.status().books.counters.received > 0);
+    handle.stop();
+    thread.join().unwrap();
+    let books = handle.status().books;
+    assert_eq!(books.counters.in_flight(), 0);
+    assert!(books.counters.dropped[0] + books.counters.kept == books.counters.received);
+}
+
+#[test]
+fn metering_that_is_off_ends_at_once_and_says_so() {
+    let (handle, thread, _, registry) = started(MeterPolicy { enabled: false, ..quick() });
+    thread.join().unwrap();
+    let status = handle.status();
+    assert!(!status.enabled && status.tiers.is_empty());
+    assert_eq!(status.books, Books::default());
+    assert!(registry.render().contains("weir_meter_enabled 0"));
+}
+
+#[test]
+fn the_child_that_serves_is_the_owner() {
+    let (handle, thread, kept, _) = started(quick());
+    if !handle.status().tiers.iter().any(|tier| tier.name == "inet_diag" && tier.runs) {
+        eprintln!("SKIPPED the child that serves: sockets cannot be read");
+        return;
+    }
+    // The child inherits the accepted socket as its standard input; then the parent lets go of it.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let socket: std::os::fd::OwnedFd = server.into();
+    let mut child = Command::new("cat").stdin(socket).stdout(std::process::Stdio::null()).spawn();
+    let child = child.as_mut().expect("cat is everywhere");
+    let owner = |kept: &Kept| {
+        kept.with_port(port, |batch, row| {
+            (
+                batch.get_u64(flows::DST_PID, row),
+                text(batch, flows::DST_PROCESS, row),
+                batch.get_u64(flows::DST_PARENT_PID, row),
+            )
+        })
+    };
+    wait_for(|| !owner(&kept).is_empty());
+    let pids = (Some(u64::from(child.id())), Some(u64::from(std::process::id())));
+    assert_eq!(owner(&kept)[0], (pids.0, "cat".to_owned(), pids.1));
+    drop(client);
+    child.wait().unwrap();
+    handle.stop();
+    thread.join().unwrap();
+}

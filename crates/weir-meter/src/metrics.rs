@@ -1,0 +1,99 @@
+//! Metering as metrics, read from its status at every scrape.
+
+use std::sync::Arc;
+
+use weir_telemetry::{Exposition, Label, Registry};
+
+use crate::ledger::{Account, Loss};
+use crate::meter::{MeterStatus, Shared};
+
+/// Adds metering's metrics to every scrape.
+pub(crate) fn register(registry: &Registry, shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    registry.on_collect(move |out| expose(&shared.status(), out));
+}
+
+fn expose(status: &MeterStatus, out: &mut Exposition) {
+    out.gauge(
+        "weir_meter_enabled",
+        "1 while metering is switched on",
+        &[],
+        f64::from(u8::from(status.enabled)),
+    );
+    for tier in &status.tiers {
+        let runs = f64::from(u8::from(tier.runs));
+        out.gauge("weir_meter_tier_runs", "1 while the tier runs", &[("tier", tier.name)], runs);
+    }
+    for source in &status.sources {
+        let name = [("source", source.name)];
+        out.counter("weir_meter_source_errors_total", "polls that failed", &name, source.errors);
+        for (what, count) in &source.counts {
+            out.gauge(
+                "weir_meter_source_count",
+                "what a source counted of itself, by name",
+                &[("source", source.name), ("what", what)],
+                *count as f64,
+            );
+        }
+    }
+    out.gauge("weir_meter_flows", "flows in the cache", &[], status.flows as f64);
+    out.gauge(
+        "weir_meter_flows_max",
+        "flows that the cache may hold",
+        &[],
+        status.flows_max as f64,
+    );
+    out.counter("weir_meter_flows_begun_total", "flows that came in", &[], status.cache.begun);
+    for (end, count) in [
+        ("end_of_flow", status.cache.ended),
+        ("idle_timeout", status.cache.idle),
+        ("lack_of_resources", status.cache.evicted),
+    ] {
+        out.counter("weir_meter_flows_left_total", "flows that left", &[("end", end)], count);
+    }
+    for (table, account) in [("flows", &status.books.flows), ("counters", &status.books.counters)] {
+        expose_account(table, account, out);
+    }
+    let owners = &status.owners;
+    for (result, count) in [
+        ("found", owners.found),
+        ("nobody", owners.nobody),
+        ("vanished", owners.vanished),
+        ("untracked", owners.untracked),
+    ] {
+        let labels = [("result", result)];
+        out.counter("weir_meter_owners_total", "searches for owners of sockets", &labels, count);
+    }
+    out.counter(
+        "weir_meter_descriptors_read_total",
+        "descriptors looked at in search of owners",
+        &[],
+        owners.links,
+    );
+    out.gauge(
+        "weir_meter_processes_hidden",
+        "processes whose descriptors may not be read",
+        &[],
+        owners.hidden as f64,
+    );
+    out.gauge(
+        "weir_meter_processes_known",
+        "processes remembered, the exited included",
+        &[],
+        owners.processes as f64,
+    );
+}
+
+fn expose_account(table: &str, account: &Account, out: &mut Exposition) {
+    let labels = [("table", table)];
+    out.counter("weir_meter_rows_total", "rows made", &labels, account.received);
+    out.counter("weir_meter_rows_kept_total", "rows taken by the store", &labels, account.kept);
+    for loss in Loss::ALL {
+        out.counter(
+            "weir_meter_rows_dropped_total",
+            "rows lost after they were made",
+            &[("table", table), (Loss::NAME, loss.value())],
+            account.dropped[loss.index()],
+        );
+    }
+}
