@@ -103,6 +103,7 @@ fn write_body(
 ) -> fmt::Result {
     exporters(out, about, collecting, now)?;
     ledger(out, collecting)?;
+    meter(out, collecting)?;
     write!(out, "<h2>Store</h2><table>")?;
     for (name, value) in store {
         write!(out, "<tr><th>{name}</th><td>{}</td></tr>", Escaped(value))?;
@@ -222,6 +223,35 @@ fn ledger(out: &mut String, collecting: &Collecting) -> fmt::Result {
     write!(out, "</table>")
 }
 
+/// What is metered of this machine; nothing while that is off.
+fn meter(out: &mut String, collecting: &Collecting) -> fmt::Result {
+    let meter = &collecting.meter;
+    if !meter.enabled {
+        return Ok(());
+    }
+    write!(
+        out,
+        "<h2>Metering of this machine</h2><p>{} flows now, {} records kept, {} flows reported \
+         early because there were too many, {} processes hide their sockets.</p>\
+         <table><tr><th>tier</th><th>runs</th><th>why not</th><th>not seen</th></tr>",
+        Grouped(meter.flows),
+        Grouped(meter.ledger.flows.kept + meter.ledger.counters.kept),
+        Grouped(meter.evicted),
+        Grouped(meter.owners.hidden_processes)
+    )?;
+    for tier in &meter.tiers {
+        write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            tier.name,
+            if tier.runs { "yes" } else { "no" },
+            Escaped(tier.why_not.as_deref().unwrap_or_default()),
+            tier.costs.unwrap_or_default()
+        )?;
+    }
+    write!(out, "</table>")
+}
+
 /// A number with its thousands apart.
 pub struct Grouped(pub u64);
 
@@ -241,7 +271,7 @@ impl fmt::Display for Grouped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::LedgerView;
+    use crate::view::{LedgerView, MeterTierView, MeterView};
 
     fn about() -> About {
         About {
@@ -261,6 +291,25 @@ mod tests {
         assert!(page.contains("Up 1 h 1 min"));
         assert!(page.contains("target='\"WEIR:2055\"' sampling=64"), "only 2055 is open");
         assert!(page.contains("/tmp/&lt;script&gt;") && !page.contains("<script"));
+    }
+
+    #[test]
+    fn tiers_of_metering_say_why_they_do_not_run() {
+        let tier = MeterTierView {
+            name: "conntrack",
+            runs: false,
+            why_not: Some("<refused>".to_owned()),
+            costs: Some("translated addresses are not seen"),
+        };
+        let meter = MeterView { enabled: true, tiers: vec![tier], ..MeterView::default() };
+        let mut collecting = Collecting { meter, ..Default::default() };
+        let shown = |collecting: &Collecting| page(&about(), true, collecting, &[], Timestamp(0));
+        assert!(shown(&collecting).contains(
+            "<td>conntrack</td><td>no</td><td>&lt;refused&gt;</td>\
+             <td>translated addresses are not seen</td>"
+        ));
+        collecting.meter.enabled = false;
+        assert!(!shown(&collecting).contains("Metering"));
     }
 
     #[test]

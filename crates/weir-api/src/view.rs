@@ -224,4 +224,74 @@ pub struct Collecting {
     pub connections: usize,
     /// What was lost when.
     pub losses: Vec<LossView>,
+    /// Metering of this machine.
+    pub meter: MeterView,
+}
+
+/// Metering of this machine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct MeterView {
+    /// It is switched on.
+    pub enabled: bool,
+    /// `exporter_addr` of its rows; none while it is off.
+    #[serde(serialize_with = "as_text_or_null")]
+    pub addr: Option<Addr>,
+    /// What runs, and what does not and why; empty while it is off.
+    pub tiers: Vec<MeterTierView>,
+    /// Flows that are metered now.
+    pub flows: u64,
+    /// Flows that may be.
+    pub flows_max: u64,
+    /// Flows that were reported early because there were too many.
+    pub evicted: u64,
+    /// Owners of sockets.
+    pub owners: MeterOwnersView,
+    /// Its account, apart from that of what is received.
+    pub ledger: MeterLedgerView,
+    /// What each source counted.
+    pub sources: Vec<MeterSourceView>,
+}
+
+/// One tier of metering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MeterTierView {
+    /// Name.
+    pub name: &'static str,
+    /// It runs, if only in part.
+    pub runs: bool,
+    /// Why it does not, or only in part.
+    pub why_not: Option<String>,
+    /// What is not seen because of that.
+    pub costs: Option<&'static str>,
+}
+
+/// How the search for owners of sockets went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct MeterOwnersView {
+    /// Owners found.
+    pub found: u64,
+    /// Sockets of which no process was found.
+    pub nobody: u64,
+    /// Processes whose descriptors may not be read.
+    pub hidden_processes: u64,
+}
+
+/// The accounts of metering.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct MeterLedgerView {
+    /// Flow records.
+    pub flows: AccountView,
+    /// Counters.
+    pub counters: AccountView,
+}
+
+/// One source of metering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MeterSourceView {
+    /// Name.
+    pub name: &'static str,
+    /// Polls that failed.
+    pub errors: u64,
+    /// What it counted of itself, by name.
+    pub counts: BTreeMap<&'static str, u64>,
 }

@@ -31,7 +31,7 @@ impl Default for MeterPolicy {
             enabled: true,
             interval: Duration::from_secs(1),
             counter_interval: Duration::from_secs(20),
-            sockets_max: 65_536,
+            sockets_max: 131_072,
             cache: CachePolicy::default(),
             owners: OwnerPolicy::default(),
         }

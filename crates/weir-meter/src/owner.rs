@@ -51,7 +51,7 @@ impl Default for OwnerPolicy {
             proc: PathBuf::from("/proc"),
             passwd: PathBuf::from("/etc/passwd"),
             links_per_search: 20_000,
-            sockets_max: 65_536,
+            sockets_max: 131_072,
             processes_max: 4_096,
             cmdline_max: 0,
         }

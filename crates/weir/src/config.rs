@@ -82,6 +82,25 @@ sections! {
         repair_antrea_counters: List<Block> = "[]";
     }
 
+    /// Metering: the connections of the machine that Weir runs on (docs/meter.md).
+    meter: MeterConfig {
+        /// Meters this machine. The demo does not unless this is set.
+        enabled: bool = "true";
+        /// Shortest time between two looks at its sockets.
+        interval: Span = "\"1s\"";
+        /// How often counters of its interfaces, processors and memory are read.
+        counter_interval: Span = "\"20s\"";
+        /// A flow that goes on is reported this often.
+        active_timeout: Span = "\"60s\"";
+        /// A flow that was silent for this long is reported and is over.
+        idle_timeout: Span = "\"15s\"";
+        /// Flows at once; past it the one that was silent for longest is reported and is over.
+        flows_max: usize = "65536";
+        /// Characters of the command lines of processes to keep. They may hold secrets: 0 keeps
+        /// none.
+        cmdline_max: usize = "0";
+    }
+
     /// Keeping records: how soon they are safe, how long they stay.
     store: StoreConfig {
         /// Longest time between the arrival of a record and the start of its commit. A power cut

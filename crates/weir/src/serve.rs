@@ -20,6 +20,7 @@ use crate::demo::Demo;
 mod access;
 mod collecting;
 mod losses;
+mod metering;
 mod metrics;
 mod open;
 mod rates;
@@ -27,6 +28,7 @@ mod sink;
 mod stop;
 
 use collecting::Running;
+use metering::Metering;
 use open::Ports;
 use sink::StoreSink;
 use stop::Signals;
@@ -47,9 +49,10 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
     let access = access::access(&policies.http, &policies.folder, started_at)?;
     let store = open::store(&policies, &clock)?;
     let sink = Arc::new(StoreSink::new(store.clone(), hub.clone()));
-    let ingest = Ingest::start(&policies.ingest, &registry, Arc::clone(&clock), sink)?;
+    let ingest = Ingest::start(&policies.ingest, &registry, Arc::clone(&clock), sink.clone())?;
     let (udp, tcp) = (ingest.udp_addresses().to_vec(), ingest.tcp_addresses().to_vec());
-    let running = Arc::new(Running::new(ingest));
+    let metering = Metering::start(&policies.meter, &registry, Arc::clone(&clock), sink)?;
+    let running = Arc::new(Running::new(ingest, metering));
     metrics::register(&registry, store.clone());
     let sampler = collecting::sample_regularly(&running);
 

@@ -75,7 +75,9 @@ export class Weir {
   static async start({ host = "127.0.0.1", more = [] as string[] } = {}): Promise<Weir> {
     const [port, udp] = [await freeTcp(), await freeUdp()];
     const folder = mkdtempSync(join(tmpdir(), "weir-console-"));
-    const args = ["serve", "--data", folder, "--http", `${host}:${port}`, "--listen", `udp:127.0.0.1:${udp}`, ...more];
+    // This machine is not metered: its connections would be among the records that tests count.
+    const args = ["serve", "--data", folder, "--http", `${host}:${port}`, "--listen", `udp:127.0.0.1:${udp}`,
+      "--set", "meter.enabled=false", ...more];
     const child = spawn(BIN, args, { stdio: ["ignore", "pipe", "pipe"] });
     const weir = new Weir(`http://127.0.0.1:${port}`, port, udp, folder, child);
     try {

@@ -99,6 +99,7 @@ pub async fn health(State(app): State<App>) -> Response {
         "queue": collecting.queue,
         "sockets": collecting.sockets,
         "connections": collecting.connections,
+        "meter": collecting.meter,
         "rollup_lag_ms": rollup_lag_ms(&app.store().snapshot()),
         "store": store,
     }))
@@ -134,9 +135,14 @@ fn concerns(collecting: &Collecting, store: &StoreHealth, now: Timestamp) -> Vec
         }
     }));
     let ledger = &collecting.ledger;
-    for (name, account) in
-        [("messages", &ledger.messages), ("sets", &ledger.sets), ("records", &ledger.records)]
-    {
+    let metered = &collecting.meter.ledger;
+    for (name, account) in [
+        ("messages", &ledger.messages),
+        ("sets", &ledger.sets),
+        ("records", &ledger.records),
+        ("metered flows", &metered.flows),
+        ("metered counters", &metered.counters),
+    ] {
         if !account.balances() {
             let what = format!("the account of {name} does not balance");
             concerns.push(warning(what, "this is a bug: please report it"));

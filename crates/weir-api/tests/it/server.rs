@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use weir_api::view::{
-    AccountView, ExporterView, FieldView, LedgerView, Loss, LossView, SequenceView, SocketView,
-    TemplateView, TemplatesView,
+    AccountView, ExporterView, FieldView, LedgerView, Loss, LossView, MeterSourceView,
+    MeterTierView, MeterView, SequenceView, SocketView, TemplateView, TemplatesView,
 };
 use weir_api::{About, Access, ApiPolicy, Asset, Collecting, Console, Hub, Parts};
 use weir_model::columns::flows;
@@ -169,6 +169,25 @@ fn collecting() -> Collecting {
         }],
         queue: Default::default(),
         connections: 0,
+        meter: MeterView {
+            enabled: true,
+            addr: Some(Addr::v4(0xc000_0202)),
+            tiers: vec![
+                MeterTierView { name: "inet_diag", runs: true, why_not: None, costs: None },
+                MeterTierView {
+                    name: "conntrack",
+                    runs: false,
+                    why_not: Some("<not here>".to_owned()),
+                    costs: Some("translated addresses are not seen"),
+                },
+            ],
+            sources: vec![MeterSourceView {
+                name: "inet_diag",
+                errors: 1,
+                counts: [("dumps", 2)].into(),
+            }],
+            ..MeterView::default()
+        },
         losses: vec![LossView {
             what: Loss::QueueFull,
             total: 1,

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use weir_meter::MeterPolicy;
 use weir_model::{Clock, SystemClock, Timestamp};
 use weir_store::{DiskFiles, Files};
 
@@ -30,6 +31,8 @@ Exit status 1 when something would keep Weir from running.";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grade {
     Good,
+    /// Nothing to do about it.
+    Note,
     Warning,
     Fault,
 }
@@ -88,11 +91,53 @@ fn examine(policies: &Policies) -> Vec<Finding> {
         &fs::read_to_string("/proc/self/limits").unwrap_or_default(),
         policies.http.connections_max + policies.ingest.connections.total,
     ));
+    findings.extend(metering(&policies.meter, capabilities));
     findings
+}
+
+/// Which tiers of metering would run here, and what the others cost.
+fn metering(policy: &MeterPolicy, capabilities: u64) -> Vec<Finding> {
+    let note = |subject: &str, found: String| Finding {
+        grade: Grade::Note,
+        ..Finding::good(subject, found)
+    };
+    if !policy.enabled {
+        return vec![note("meter", "this machine is not metered: meter.enabled = false".into())];
+    }
+    let mut findings: Vec<Finding> = weir_meter::probe(policy).iter().map(tier).collect();
+    if capabilities & READ_OTHERS != READ_OTHERS {
+        findings.push(note(
+            "meter owners",
+            "processes of other users are known by user id alone: naming them needs \
+             CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+                .into(),
+        ));
+    }
+    findings
+}
+
+fn tier(tier: &weir_meter::Tier) -> Finding {
+    let subject = format!("meter {}", tier.name);
+    let Some(why_not) = &tier.why_not else { return Finding::good(&subject, "runs") };
+    let found = match tier.costs {
+        Some(costs) => format!("{why_not}: {costs}"),
+        None => why_not.clone(),
+    };
+    match tier.is_built {
+        false => Finding { grade: Grade::Note, ..Finding::good(&subject, found) },
+        true => Finding::bad(
+            Grade::Warning,
+            &subject,
+            found,
+            "let the sandbox allow AF_NETLINK and /proc, or set meter.enabled = false",
+        ),
+    }
 }
 
 /// Bit of CAP_NET_BIND_SERVICE (capabilities(7)).
 const BIND_SERVICE: u64 = 1 << 10;
+/// Bits of CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE: descriptors of other users' processes.
+const READ_OTHERS: u64 = 1 << 2 | 1 << 19;
 /// Bit of CAP_NET_ADMIN: may pass net.core.rmem_max.
 const NET_ADMIN: u64 = 1 << 12;
 
@@ -303,6 +348,7 @@ fn report(findings: &[Finding]) -> String {
     for finding in findings {
         let mark = match finding.grade {
             Grade::Good => "ok  ",
+            Grade::Note => "note",
             Grade::Warning => "warn",
             Grade::Fault => "FAIL",
         };

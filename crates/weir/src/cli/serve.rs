@@ -60,6 +60,10 @@ impl Args {
             None if self.demo => layers.flag("--demo", "data.folder", DEMO_FOLDER),
             None => {}
         }
+        // Why: What the demo shows is the captures; the machine's own traffic would hide them.
+        if self.demo && layers.origin("meter.enabled").is_none() {
+            layers.flag("--demo", "meter.enabled", "false");
+        }
         if let Some(address) = &self.http {
             layers.flag("--http", "http.listen", address);
         }

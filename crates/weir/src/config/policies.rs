@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use weir_api::ApiPolicy;
 use weir_ingest::{ConnectionLimits, IngestPolicy};
+use weir_meter::MeterPolicy;
+use weir_meter::cache::CachePolicy;
+use weir_meter::owner::OwnerPolicy;
 use weir_query::QueryLimits;
 use weir_store::{Retention, StorePolicy};
 use weir_telemetry::LogPolicy;
@@ -14,7 +17,8 @@ use weir_wire::{ExporterSettings, Limits};
 
 use super::words::{Endpoint, Span};
 use super::{
-    Auth, Config, HttpConfig, IngestConfig, Layers, LogConfig, Problems, QueryConfig, StoreConfig,
+    Auth, Config, HttpConfig, IngestConfig, Layers, LogConfig, MeterConfig, Problems, QueryConfig,
+    StoreConfig,
 };
 
 /// Name of the file in the data folder that keeps templates over a restart.
@@ -29,6 +33,8 @@ pub struct Policies {
     pub folder: PathBuf,
     /// Receiving.
     pub ingest: IngestPolicy,
+    /// Metering this machine.
+    pub meter: MeterPolicy,
     /// Keeping.
     pub store: StorePolicy,
     /// Limits of a query.
@@ -68,6 +74,7 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
         ("query.concurrent_max", config.query.concurrent_max),
         ("ingest.exporters_max", config.ingest.exporters_max),
         ("ingest.templates_max", config.ingest.templates_max),
+        ("meter.flows_max", config.meter.flows_max),
     ] {
         if value == 0 {
             layers.refuse(path, "must be at least 1".to_owned());
@@ -76,6 +83,10 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
     for (path, span) in [
         ("query.time_max", config.query.time_max),
         ("store.commit_interval", config.store.commit_interval),
+        ("meter.interval", config.meter.interval),
+        ("meter.counter_interval", config.meter.counter_interval),
+        ("meter.active_timeout", config.meter.active_timeout),
+        ("meter.idle_timeout", config.meter.idle_timeout),
     ] {
         if span.0.is_zero() {
             layers.refuse(path, "must be longer than 0".to_owned());
@@ -84,10 +95,11 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
     if config.ingest.udp.0.is_empty() && config.ingest.tcp.0.is_empty() {
         layers.refuse("ingest.udp", "there must be a UDP or a TCP port to receive on".to_owned());
     }
-    let Config { log, data, ingest, store, http, query } = layers.finish()?;
+    let Config { log, data, ingest, meter, store, http, query } = layers.finish()?;
     Ok(Policies {
         log: log_policy(&log),
         ingest: ingest_policy(ingest, &data.folder),
+        meter: meter_policy(&meter),
         store: store_policy(&store, &data.folder),
         query: query_limits(&query),
         api: api_policy(&http, &query),
@@ -138,6 +150,29 @@ fn ingest_policy(config: IngestConfig, data: &Path) -> IngestPolicy {
         },
         state_file: Some(data.join(TEMPLATES_FILE)),
         ..IngestPolicy::default()
+    }
+}
+
+fn meter_policy(config: &MeterConfig) -> MeterPolicy {
+    let policy = MeterPolicy::default();
+    let first_report = policy.cache.first_report.min(config.active_timeout.0);
+    MeterPolicy {
+        enabled: config.enabled,
+        interval: config.interval.0,
+        counter_interval: config.counter_interval.0,
+        // Why: A connection within this machine is one flow and has two sockets.
+        sockets_max: config.flows_max.saturating_mul(2),
+        cache: CachePolicy {
+            active_timeout: config.active_timeout.0,
+            idle_timeout: config.idle_timeout.0,
+            flows_max: config.flows_max,
+            first_report,
+        },
+        owners: OwnerPolicy {
+            cmdline_max: config.cmdline_max,
+            sockets_max: config.flows_max.saturating_mul(2),
+            ..policy.owners
+        },
     }
 }
 
@@ -237,6 +272,7 @@ mod tests {
         let ours = IngestPolicy { state_file: None, ..policies.ingest };
         assert_eq!(format!("{ours:?}"), format!("{ingest:?}"));
         assert_eq!(format!("{:?}", policies.store), format!("{store:?}"));
+        assert_eq!(format!("{:?}", policies.meter), format!("{:?}", MeterPolicy::default()));
         assert!(policies.http.is_loopback());
         assert_eq!(policies.http.listen.port(), 8008);
     }

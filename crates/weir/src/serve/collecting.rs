@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use weir_api::Collecting;
 use weir_api::view::{
-    AccountView, ExporterView, FieldView, LedgerView, QueueView, SamplingView, SequenceView,
-    SocketView, TemplateView, TemplatesView,
+    AccountView, ExporterView, FieldView, LedgerView, MeterView, QueueView, SamplingView,
+    SequenceView, SocketView, TemplateView, TemplatesView,
 };
 use weir_ingest::{Account, ExporterDrops, Ingest, IngestStatus, Reason};
 use weir_model::{Addr, Clock, SystemClock};
@@ -15,11 +15,13 @@ use weir_wire::template::{Field, VARIABLE};
 use weir_wire::{Dropped, ExporterStatus, TemplateStatus};
 
 use super::losses::Losses;
+use super::metering::Metering;
 use super::rates::Rates;
 
-/// Ingest, as long as it runs; its last status after that.
+/// Ingest, as long as it runs; its last status after that. Metering beside it.
 pub struct Running {
     state: Mutex<State>,
+    metering: Metering,
     rates: Mutex<Rates>,
     losses: Mutex<Losses>,
 }
@@ -33,10 +35,11 @@ enum State {
 }
 
 impl Running {
-    /// Takes ingest over.
-    pub fn new(ingest: Ingest) -> Running {
+    /// Takes both over.
+    pub fn new(ingest: Ingest, metering: Metering) -> Running {
         Running {
             state: Mutex::new(State::Running(Box::new(ingest))),
+            metering,
             rates: Mutex::default(),
             losses: Mutex::default(),
         }
@@ -48,6 +51,7 @@ impl Running {
             State::Running(ingest) => collecting(&ingest.status()),
             State::Stopped(last) => Collecting::clone(last),
         };
+        self.metering.add_to(&mut status);
         let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         rates.fill(&mut status.exporters, Instant::now());
         let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,10 +69,11 @@ impl Running {
 
     /// Takes the counts that rates are measured from. Call it every ten seconds.
     pub fn sample(&self) {
-        let status = match &*self.state() {
+        let mut status = match &*self.state() {
             State::Running(ingest) => collecting(&ingest.status()),
             State::Stopped(_) => return,
         };
+        self.metering.add_to(&mut status);
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         rates.sample(&status.exporters, Instant::now());
         let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,8 +84,9 @@ impl Running {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops ingest and returns when everything it had received was handed on.
+    /// Stops both and returns when everything they had received or metered was handed on.
     pub fn stop(&self) {
+        self.metering.stop();
         let mut state = self.state();
         let last = match &*state {
             State::Running(ingest) => Box::new(collecting(&ingest.status())),
@@ -138,6 +144,7 @@ fn collecting(status: &IngestStatus) -> Collecting {
         },
         connections: status.connections.open.values().sum(),
         losses: Vec::new(),
+        meter: MeterView::default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where ingest's batches go: the store keeps them, the live tail shows them.
+//! Where the batches of ingest and of metering go: the store keeps them, the live tail shows them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use weir_store::{Store, StoreErrorKind};
 use weir_telemetry::LogGate;
 use weir_wire::Output;
 
-/// The store as ingest's sink.
+/// The store as a sink.
 #[derive(Debug)]
 pub struct StoreSink {
     store: Store,
@@ -24,7 +24,7 @@ impl StoreSink {
         StoreSink { store, hub, gate: LogGate::new(Duration::from_secs(10)) }
     }
 
-    fn keep(&self, batch: &FlowBatch) -> Option<SinkLoss> {
+    pub(super) fn keep(&self, batch: &FlowBatch) -> Option<SinkLoss> {
         if batch.is_empty() {
             return None;
         }
@@ -46,7 +46,7 @@ impl StoreSink {
 
     /// Keeps the flows; while somebody watches, the batch goes on to them instead of back to the
     /// worker, so that watching costs no copy.
-    fn keep_and_show(&self, flows: &mut FlowBatch) -> Option<SinkLoss> {
+    pub(super) fn keep_and_show(&self, flows: &mut FlowBatch) -> Option<SinkLoss> {
         if flows.is_empty() || !self.hub.is_watched() {
             return self.keep(flows);
         }

@@ -8,4 +8,5 @@ mod decode;
 mod end_to_end;
 mod files;
 mod goflow;
+mod meter;
 mod weir;

@@ -69,8 +69,14 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Starts on free ports of loopback, unless `args` say otherwise.
+    /// Starts on free ports of loopback, unless `args` say otherwise. This machine is not metered:
+    /// its connections would be among the records that are counted.
     pub fn start(data: &str, args: &[&str]) -> Serve {
+        Serve::start_as_configured(data, &[&["--set", "meter.enabled=false"], args].concat())
+    }
+
+    /// The same, metering where the configuration says so.
+    pub fn start_as_configured(data: &str, args: &[&str]) -> Serve {
         let mut all = vec!["serve", "--data", data, "--listen", "127.0.0.1:0"];
         if !args.contains(&"--http") {
             all.extend(["--http", "127.0.0.1:0"]);

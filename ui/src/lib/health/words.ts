@@ -71,7 +71,7 @@ export function lossText(missing: number, share: number): string {
 export const LOSS_MAX = 0.001;
 
 const PROTOCOLS: Record<string, string> = {
-  netflow5: "NetFlow v5", netflow7: "NetFlow v7", netflow9: "NetFlow v9", ipfix: "IPFIX", sflow5: "sFlow v5",
+  netflow5: "NetFlow v5", netflow7: "NetFlow v7", netflow9: "NetFlow v9", ipfix: "IPFIX", sflow5: "sFlow v5", local: "This machine",
 };
 
 export function protocolText(protocol: string): string {
