@@ -154,6 +154,7 @@ impl Ingest {
                 shared: Arc::clone(&self.shared),
                 sink: Arc::clone(sink),
                 flush_after: policy.flush_after,
+                in_order: policy.in_order,
             };
             self.workers.push(spawn(format!("weir-decode-{number}"), || worker.run())?);
         }

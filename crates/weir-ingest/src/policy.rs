@@ -27,6 +27,10 @@ pub struct IngestPolicy {
     pub receive_threads: usize,
     /// Threads that decode. 0 picks one per core.
     pub decode_threads: usize,
+    /// Rows come in the order of the records on the wire, for output that is read line by line. Else
+    /// Sets of one template are decoded together, which is faster. One decode thread keeps the
+    /// order of messages too.
+    pub in_order: bool,
     /// Receive buffer to ask for, per UDP socket.
     pub receive_buffer_octets: usize,
     /// Octets of datagrams that may wait between receiving and decoding. Past it, arrivals are
@@ -83,6 +87,7 @@ impl Default for IngestPolicy {
             tcp: vec![any(TCP_PORT)],
             receive_threads: 0,
             decode_threads: 0,
+            in_order: false,
             receive_buffer_octets: 32 << 20,
             queue_octets: 64 << 20,
             flush_after: Duration::from_millis(100),

@@ -22,6 +22,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) flush_after: Duration,
+    pub(crate) in_order: bool,
 }
 
 /// Rows gathered so far, and since when.
@@ -85,7 +86,11 @@ impl Worker {
                 gathered.tally += &gathering.finish(&mut gathered.output);
                 self.flush(gathered);
             }
-            let tally = gathering.add(message, &mut gathered.output);
+            let tally = if self.in_order {
+                weir_wire::decode(message, &mut gathered.output)
+            } else {
+                gathering.add(message, &mut gathered.output)
+            };
             self.shared.door.ledger.charge_tally(message.received.source.ip(), &tally);
             gathered.tally += &tally;
         }

@@ -52,7 +52,14 @@ impl Live {
         writer: Box<dyn RecordWriter>,
         all: bool,
     ) -> anyhow::Result<Live> {
-        let policy = IngestPolicy { udp, tcp: Vec::new(), ..IngestPolicy::default() };
+        // Cost: one thread, which is what a writer keeps busy anyhow.
+        let policy = IngestPolicy {
+            udp,
+            tcp: Vec::new(),
+            in_order: true,
+            decode_threads: 1,
+            ..IngestPolicy::default()
+        };
         let sink = Arc::new(WriterSink { writer: Mutex::new(writer), all });
         let registry = Registry::default();
         let ingest = Ingest::start(&policy, &registry, Arc::new(SystemClock), sink.clone())?;
