@@ -37,7 +37,9 @@ impl<'a> Engine<'a> {
         if !is_plain(&whole) || !is_plain(look) {
             return Ok(None);
         }
-        self.rank(&whole, &figures, 0, false, trace).map(Some)
+        let ranking = self.rank(&whole, &figures, 0, false, trace)?;
+        // Why: finer sums, or the records, may be whole where the coarsest are damaged.
+        Ok((self.control.damage.blocks() == 0).then_some(ranking))
     }
 
     /// The figures of the ranked groups in buckets, and of all others in one group; none where
@@ -50,7 +52,6 @@ impl<'a> Engine<'a> {
         ranking: &Ranking,
         trace: &mut Trace,
     ) -> Result<Option<View<'s>>, QueryError> {
-        let damaged = self.control.damage.blocks();
         let count = self.plan.buckets();
         let slots = (ranking.groups.len() + 1) * count;
         let narrow = Look { filter: narrowed(look, ranking), ..look.clone() };
@@ -58,7 +59,7 @@ impl<'a> Engine<'a> {
         let added = self.add_up(&narrow, figures, distinct, known, &self.later, trace)?;
         let all = Look { keys: Vec::new(), ..look.clone() };
         let total = self.add_up(&all, figures, distinct, None, &self.later, trace)?;
-        if self.control.damage.blocks() > damaged {
+        if self.control.damage.blocks() > 0 {
             return Ok(None);
         }
         let Added { mut rows, figures: winners, .. } = added;

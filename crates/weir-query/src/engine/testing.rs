@@ -84,6 +84,7 @@ pub(crate) struct MemoryPart {
     head: PartHead,
     blocks: Arc<Blocks>,
     names: Arc<Dictionaries>,
+    is_damaged: bool,
 }
 
 impl MemoryPart {
@@ -105,7 +106,17 @@ impl MemoryPart {
         let times: Vec<_> = times.collect();
         let times = times.iter().min().copied().zip(times.iter().max().copied());
         let head = PartHead { id, table, tier, closed, times };
-        MemoryPart { head, blocks: Arc::new(Blocks(blocks)), names: Arc::new(names) }
+        MemoryPart {
+            head,
+            blocks: Arc::new(Blocks(blocks)),
+            names: Arc::new(names),
+            is_damaged: false,
+        }
+    }
+
+    /// The same, of which no column can be read.
+    pub fn damaged(self) -> MemoryPart {
+        MemoryPart { is_damaged: true, ..self }
     }
 
     /// Whether a row of flows has the key: a filter that is never wrong.
@@ -209,6 +220,10 @@ impl Part for MemoryPart {
         self.names.codes.contains_key(&addr)
     }
     fn read(&self, block: usize, id: ColumnId) -> Result<BlockColumn, QueryError> {
+        if self.is_damaged {
+            let source = "checksum".into();
+            return Err(QueryError::Read { segment: self.head.id, block, source });
+        }
         Ok(self.blocks.0[block].1.get(id.index()).cloned().unwrap_or_default())
     }
 }

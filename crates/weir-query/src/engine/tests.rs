@@ -289,8 +289,8 @@ proptest! {
     }
 }
 
-fn sample() -> Vec<FlowBatch> {
-    let row = |second, end: u8, octets| Row {
+fn row(second: i64, end: u8, octets: u32) -> Row {
+    Row {
         second,
         ends: (end, 1),
         ports: (1, 2),
@@ -302,7 +302,10 @@ fn sample() -> Vec<FlowBatch> {
         pod: end % 4,
         systems: (1, 1),
         flags: 2,
-    };
+    }
+}
+
+fn sample() -> Vec<FlowBatch> {
     let block = |hour: i64, end: u8| {
         let rows: Vec<Row> = (0..60).map(|m| row(hour * 3_600 + m * 60, end, 100)).collect();
         batch(&rows)
@@ -330,6 +333,26 @@ fn whole_hours_are_answered_from_rollups_and_edges_from_finer_ones() {
     assert_eq!(ask(&parts, &by_minute, 2).unwrap().stats.tier, "1m+raw");
     let fine = Query { filter: "src_port = 53".into(), ..edges };
     assert_eq!(ask(&parts, &fine, 2).unwrap().stats.tier, "raw");
+}
+
+#[test]
+fn a_ranking_that_met_damage_is_made_anew_from_finer_sums() {
+    let rows: Vec<Row> = (0..8).map(|end| row(i64::from(end) * 60, end, 100)).collect();
+    let chunk = [batch(&rows)];
+    let query = question(
+        r#"{"from":"2026-11-20T10:00:00Z","to":"2026-11-20T11:00:00Z","bucket":"5m",
+            "group_by":["src_addr"],"limit":1}"#,
+    );
+    let mut parts: Vec<Arc<dyn Part>> =
+        vec![Arc::new(MemoryPart::new(1, Tier::Raw, true, &chunk))];
+    for (id, grain) in (100..).zip(Grain::ALL) {
+        let part = rollup(id, grain, &chunk);
+        parts.push(Arc::new(if grain == Grain::Hour { part.damaged() } else { part }));
+    }
+    let answer = ask(&parts, &query, 1).unwrap();
+    assert_eq!(answer.stats.blocks_damaged, 1);
+    let whole = ask(&parts[..1], &query, 1).unwrap();
+    assert_eq!(shown(&answer), shown(&whole));
 }
 
 #[test]
