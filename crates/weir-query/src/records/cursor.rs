@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use weir_model::batch::ROWS_MAX;
 use weir_model::{ColumnDef, ColumnId};
 
 use super::line::Value;
@@ -57,9 +56,6 @@ impl Cursor {
         let (Some(time), Some(hash), Some(given)) = (hex(), hex(), hex()) else {
             return Err(bad());
         };
-        if given > ROWS_MAX as u64 {
-            return Err(bad());
-        }
         let (order, value, end) = (parts.next(), parts.next(), parts.next());
         let sign = if ascending { 'a' } else { 'd' };
         let wanted = match by {
@@ -79,7 +75,8 @@ impl Cursor {
             (Some(_), None) => return Err(bad()),
         };
         let oldest_first = by.is_none() && ascending;
-        Ok(Cursor { time: time as i64, hash, given: given as usize, by, oldest_first })
+        let given = usize::try_from(given).unwrap_or(usize::MAX);
+        Ok(Cursor { time: time as i64, hash, given, by, oldest_first })
     }
 }
 

@@ -38,11 +38,13 @@ impl Search<'_> {
             on_cursor.append(&mut hits);
             hits = on_cursor;
         }
-        hits.drain(..skip.min(hits.len()));
-        let more = hits.len() > self.limit;
-        hits.truncate(self.limit);
+        let end = skip.saturating_add(self.limit).min(hits.len());
+        let more = hits.len() > end;
+        hits.truncate(end);
+        // Why before the rows in front of the page go: those that equal its last one count as given.
         let next = hits.last().filter(|_| more).map(|last| self.cursor_of(last, &hits));
         let next = next.transpose()?.map(|cursor| cursor.to_string());
+        hits.drain(..skip.min(end));
         let rows = self.gather(&hits, wanted)?;
         let stats = self.source.stats(self.segments);
         Ok(RecordsPage { rows, columns: wanted.to_vec(), next, stats })
@@ -81,6 +83,7 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// The cursor behind `last`, the last one of `hits`, all of which count as given.
     fn cursor_of(&self, last: &Hit, hits: &[Hit]) -> Result<Cursor, Failure> {
         let (part, block) = self.part_of(last);
         let times = part.read(block, self.source.time);
@@ -93,7 +96,7 @@ impl Search<'_> {
         let given = hits.iter().rev().take_while(equal).count();
         let before = self.cursor.as_ref();
         let before = before.filter(|c| self.on == Some(last.place) && c.hash == last.hash);
-        let given = given + before.map_or(0, |cursor| cursor.given);
+        let given = given.saturating_add(before.map_or(0, |cursor| cursor.given));
         let by = self.line.column();
         let by = by.map(|id| (id, self.line.is_ascending(), self.line.value(last.place)));
         let oldest_first = by.is_none() && self.line.is_ascending();

@@ -127,7 +127,6 @@ impl<'a> Search<'a> {
 
     fn collect(&self) -> Result<Found, QueryError> {
         let wanted = self.skip.saturating_add(self.limit).saturating_add(1);
-        let wanted = wanted.saturating_add(self.cursor.as_ref().map_or(0, |cursor| cursor.given));
         // Why: in the order of time the first blocks have the page, another thread would read
         // blocks that nobody wants.
         let threads = match self.line.column() {

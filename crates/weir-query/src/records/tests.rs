@@ -240,6 +240,23 @@ fn a_cursor_of_another_order_is_refused() {
 }
 
 #[test]
+fn of_equal_records_each_is_given_once_behind_an_offset_too() {
+    for (rows, offset, limit) in [(10, 3, 2), (10, 9, 1), (70_000, 66_000, 1_500)] {
+        let batches: Vec<_> = [rows / 2; 2].map(|n| batch(&vec![(1, 1, 1); n])).into();
+        let mut request = RecordsQuery { offset, ..query(limit, "") };
+        let mut given = 0;
+        loop {
+            let page = page(&parts(&batches, 1), &request).unwrap();
+            given += page.rows.rows();
+            assert!(given <= rows, "pages never end");
+            let Some(next) = page.next else { break };
+            (request.cursor, request.offset) = (Some(next), 0);
+        }
+        assert_eq!(given, rows - offset);
+    }
+}
+
+#[test]
 fn a_page_stops_at_blocks_that_are_too_old() {
     let batches: Vec<_> = (0..10).map(|at| batch(&[(at * 2, 1, 0), (at * 2 + 1, 2, 1)])).collect();
     let page = page(&parts(&batches, 2), &query(3, "")).unwrap();
