@@ -29,9 +29,9 @@ pub fn resolve(
     Ok((table, from, to, columns(query, table)?))
 }
 
-/// Hands every row of the range that passes the filter to `each`, some at a time, the block with
-/// the newest row first; the rows of a block are in the order in which they are stored. `limit`
-/// and `cursor` of the query count for nothing.
+/// Hands every row of the range that passes the filter to `each`, some at a time: segment by
+/// segment, that with the newest row first, and so its blocks; the rows of a block are in the order
+/// in which they are stored. `limit` and `cursor` of the query count for nothing.
 pub fn export<E: From<QueryError>>(
     snapshot: &Snapshot,
     query: &RecordsQuery,
@@ -50,8 +50,13 @@ pub fn export<E: From<QueryError>>(
     let source = Source::new(&parts, table, filter.expr(), (from, to), &control);
     let (mut candidates, segments) = source.candidates()?;
     newest_first(&mut candidates, parts.len());
+    let mut before = None;
     for Candidate { part: at, block, .. } in candidates {
         control.check()?;
+        // Why: the blocks of a part stand together, and a month of dictionaries does not fit memory.
+        if let Some(done) = before.replace(at).filter(|done| *done != at) {
+            source.forget(done);
+        }
         let Some(part) = parts.get(at) else { continue };
         let compiled = source.compiled(at);
         match compiled.and_then(|c| rows(&source, &c, at, block, &wanted)) {
@@ -68,8 +73,7 @@ pub fn export<E: From<QueryError>>(
     Ok(stats)
 }
 
-/// Orders blocks by their newest row; those of one part stand together where blocks are of one
-/// hour.
+/// Orders parts by their newest row, and the blocks of each part by theirs.
 fn newest_first(candidates: &mut [Candidate], parts: usize) {
     let mut newest = vec![i64::MIN; parts];
     for candidate in candidates.iter() {

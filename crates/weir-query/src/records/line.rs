@@ -17,8 +17,9 @@ use crate::error::QueryError;
 /// Bits of a time: 292 years of nanoseconds, so that value and time fit one number.
 const TIME_BITS_MAX: u32 = 63;
 
-/// Octets of memory that each entry of a dictionary costs while values are ranked.
-const RANK_OCTETS: usize = 32;
+/// Octets of memory that each entry of a dictionary costs while values are ranked: its rank, the
+/// entry with its value to sort, and its place in the list that is sorted or made.
+const RANK_OCTETS: usize = 4 + 32 + 16;
 
 /// A value that rows are ordered by.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -162,6 +162,13 @@ impl<'a> Source<'a> {
         Ok(compiled)
     }
 
+    /// Lets go of what was compiled for a part: its dictionary may be large.
+    pub fn forget(&self, part: usize) {
+        if let Some(slot) = self.compiled.get(part) {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
     fn compile(&self, part: &dyn Part) -> Result<Compiled, QueryError> {
         if self.filter.is_some_and(|expr| is_ruled_out(expr, part)) {
             return Ok(Compiled { node: Node::Const(false), names: Arc::new(NoNames) });
