@@ -2,7 +2,8 @@
 //!
 //! Events: `record` (a JSON object as in `/api/v1/records`), and at most once a second `skipped`
 //! with what was not sent: `skipped` records passed the filter but not the rate cap,
-//! `unexamined` rows came faster than they could be looked at.
+//! `unexamined` rows came faster than they could be looked at. A tail ends within a second or two
+//! after its asker would not be admitted any more.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -21,6 +23,7 @@ use weir_query::Filter;
 
 use super::query::{Pairs, from_pairs, number, parse_filter};
 use crate::app::App;
+use crate::auth::Policy;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 use crate::tail::Subscription;
@@ -43,7 +46,11 @@ pub struct Tail {
 }
 
 /// Starts a tail of flow records.
-pub async fn get(State(app): State<App>, pairs: Pairs) -> Result<Response, Problem> {
+pub async fn get(
+    State(app): State<App>,
+    headers: HeaderMap,
+    pairs: Pairs,
+) -> Result<Response, Problem> {
     let asked: Tail = from_pairs(pairs.0)?;
     let filter = parse_filter(&asked.filter, Table::Flows)?.at(app.now());
     let columns = columns(&asked.columns)?;
@@ -60,7 +67,9 @@ pub async fn get(State(app): State<App>, pairs: Pairs) -> Result<Response, Probl
     let (sender, receiver) = mpsc::channel(8);
     let metrics = app.metrics().clone();
     let pacer = Pacer { filter, columns, rate, sent: 0, skipped: 0, metrics };
-    tokio::spawn(feed(subscription, pacer, sender));
+    let gate = Arc::clone(app.gate());
+    let is_admitted = move || gate.admit(Policy::Guarded, &Method::GET, &headers).is_ok();
+    tokio::spawn(feed(subscription, pacer, sender, is_admitted));
     Ok(respond::octets("text/event-stream", Body::from_stream(Chunks(receiver))))
 }
 
@@ -111,9 +120,14 @@ impl Pacer {
     }
 }
 
-/// Runs until the client goes away or the hub closes. Filtering is work: it is done on a thread
-/// where blocking is allowed.
-async fn feed(mut subscription: Subscription, mut pacer: Pacer, sender: mpsc::Sender<Bytes>) {
+/// Runs until the client goes away, is not admitted any more, or the hub closes. Filtering is work:
+/// it is done on a thread where blocking is allowed.
+async fn feed(
+    mut subscription: Subscription,
+    mut pacer: Pacer,
+    sender: mpsc::Sender<Bytes>,
+    is_admitted: impl Fn() -> bool,
+) {
     let mut second = interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last_sent = Instant::now();
@@ -131,6 +145,9 @@ async fn feed(mut subscription: Subscription, mut pacer: Pacer, sender: mpsc::Se
                 events
             }
             _ = second.tick() => {
+                if !is_admitted() {
+                    return;
+                }
                 pacer.sent = 0;
                 let event = skipped(&mut pacer, &subscription);
                 match event.is_empty() && last_sent.elapsed() > KEEP_ALIVE {

@@ -1,5 +1,9 @@
 //! Signing in, being signed in, signing out, over a socket.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use weir_api::{Access, Tokens};
 
 use crate::server::{Answer, NOW, Server, Setup, folder};
@@ -187,4 +191,18 @@ fn where_no_token_is_asked_for_everyone_is_signed_in() {
         assert_eq!((answer.status, answer.header("set-cookie")), (400, None));
         assert_eq!(answer.json()["remedy"], "ask without a token");
     }
+}
+
+#[test]
+fn a_live_tail_ends_with_the_token_of_its_session() {
+    let guarded = Guarded::start();
+    let (address, cookie) = (guarded.server.address, guarded.cookie());
+    let mut stream = TcpStream::connect(address).unwrap();
+    // Less than the silence after which a tail says that it is still there.
+    stream.set_read_timeout(Some(Duration::from_secs(14))).unwrap();
+    write!(stream, "GET /api/v1/tail HTTP/1.0\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line == ": tailing"));
+    guarded.tokens.revoke(&guarded.id).unwrap();
+    assert_eq!(lines.filter(|line| !line.is_empty()).count(), 0);
 }
