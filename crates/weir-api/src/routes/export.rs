@@ -2,8 +2,9 @@
 //!
 //! The file is made on a thread where blocking is allowed, as fast as its client takes it: between
 //! the two is a short channel, and a thread that finds it full waits. A client that leaves closes
-//! the channel, which ends the thread at its next chunk. What fails on the way breaks the
-//! connection, so that a cut file is not taken for a whole one.
+//! the channel, which ends the thread at its next chunk. A file ends with an empty chunk; where that
+//! does not come, whatever was the reason, the connection is broken, so that a cut file is not taken
+//! for a whole one.
 
 use std::io;
 use std::pin::Pin;
@@ -57,11 +58,10 @@ pub async fn get(State(app): State<App>, pairs: Pairs) -> Result<Response, Probl
     let (sender, receiver) = mpsc::channel(QUEUE);
     let cancel = Cancel::new();
     let body = Body::from_stream(Chunks { receiver, cancel: cancel.clone() });
-    let job = Job { app, query, limit, form, table, columns, sender: sender.clone(), cancel };
+    let job = Job { app, query, limit, form, table, columns, sender, cancel };
     tokio::task::spawn_blocking(move || {
         if let Err(Stop::Failed(error)) = job.run() {
             tracing::warn!(%error, "export broken off");
-            let _client_gone = sender.blocking_send(Err(io::Error::other(error)));
         }
         drop(permit);
     });
@@ -124,7 +124,7 @@ fn file_name(table: Table, from: Timestamp, to: Timestamp, form: Form) -> String
 enum Stop {
     /// It has as many rows as were asked for.
     Full,
-    /// Its client left.
+    /// Its client left, or it was called off.
     Left,
     /// It could not be made.
     Failed(QueryError),
@@ -147,7 +147,7 @@ struct Job {
     form: Form,
     table: Table,
     columns: Vec<ColumnId>,
-    sender: mpsc::Sender<io::Result<Bytes>>,
+    sender: mpsc::Sender<Bytes>,
     cancel: Cancel,
 }
 
@@ -171,8 +171,7 @@ impl Job {
         };
         match read {
             Ok(()) | Err(Stop::Full) => file.end(),
-            Err(Stop::Left) => Ok(()),
-            Err(failed) => Err(failed),
+            Err(stopped) => Err(stopped),
         }
     }
 
@@ -205,7 +204,7 @@ struct File<'a> {
     columns: &'a [ColumnId],
     /// Has the octets of the next chunk, in both forms.
     csv: Writer<Vec<u8>>,
-    sender: &'a mpsc::Sender<io::Result<Bytes>>,
+    sender: &'a mpsc::Sender<Bytes>,
 }
 
 /// Rows that are written before looking whether a chunk is full.
@@ -243,7 +242,11 @@ impl File<'_> {
         }
         let next = Vec::with_capacity(2 * CHUNK);
         let chunk = std::mem::replace(self.csv.get_mut(), next);
-        self.sender.blocking_send(Ok(chunk.into())).map_err(|_| Stop::Left)
+        self.send(chunk.into())
+    }
+
+    fn send(&self, chunk: Bytes) -> Result<(), Stop> {
+        self.sender.blocking_send(chunk).map_err(|_| Stop::Left)
     }
 
     fn end(&mut self) -> Result<(), Stop> {
@@ -251,17 +254,15 @@ impl File<'_> {
             // A file without a row still has its header.
             let _written = self.csv.finish();
         }
-        match self.send_if(1) {
-            Err(Stop::Left) => Ok(()),
-            other => other,
-        }
+        self.send_if(1)?;
+        self.send(Bytes::new())
     }
 }
 
 /// The receiver as the stream that a body is made of. When it is dropped the file is called off,
 /// also while no row is found.
 struct Chunks {
-    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    receiver: mpsc::Receiver<Bytes>,
     cancel: Cancel,
 }
 
@@ -274,13 +275,31 @@ impl Drop for Chunks {
 impl futures_core::Stream for Chunks {
     type Item = io::Result<Bytes>;
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.receiver.poll_recv(context)
+        self.receiver.poll_recv(context).map(|chunk| match chunk {
+            Some(chunk) if chunk.is_empty() => None,
+            Some(chunk) => Some(Ok(chunk)),
+            None => Some(Err(io::Error::other("the file was broken off"))),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_whole_only_with_its_end() {
+        for (chunks, whole) in [(&["a", "b", ""][..], true), (&["a", "b"][..], false)] {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            for chunk in chunks {
+                sender.send(Bytes::from_static(chunk.as_bytes())).await.unwrap();
+            }
+            drop(sender);
+            let body = Body::from_stream(Chunks { receiver, cancel: Cancel::new() });
+            let read = axum::body::to_bytes(body, CHUNK).await.ok();
+            assert_eq!(read, whole.then_some(Bytes::from_static(b"ab")));
+        }
+    }
 
     #[test]
     fn a_file_is_named_by_its_range() {
