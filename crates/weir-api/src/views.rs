@@ -18,6 +18,10 @@ use crate::tokens::hex;
 const FILE_NAME: &str = "views.json";
 /// What the names of files that were put aside start with.
 const DAMAGED: &str = "views.json.damaged-";
+const ASIDE_REMEDY: &str =
+    "take from the file what is needed, then delete it; new views are saved beside it";
+const UNREADABLE_REMEDY: &str =
+    "let Weir read the file, or move it out of the data folder, then restart Weir";
 /// Version of the file's form.
 const VERSION: u32 = 1;
 
@@ -189,8 +193,8 @@ impl Views {
         })
     }
 
-    /// What an operator should look at, each in a sentence.
-    pub fn concerns(&self) -> Vec<String> {
+    /// What an operator should look at, each in a sentence, and what to do about it.
+    pub fn concerns(&self) -> Vec<(String, &'static str)> {
         // Limit: 16 files put aside are named; each start makes one at most.
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let names = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -201,13 +205,12 @@ impl Views {
             .map(|name| format!("saved views were damaged and put aside as {name}"))
             .collect();
         aside.sort();
-        let unreadable = self.unreadable.iter();
-        unreadable
-            .map(|why| {
-                format!("{} cannot be read, no view can be saved: {why}", self.path.display())
-            })
-            .chain(aside)
-            .collect()
+        let unreadable = self.unreadable.iter().map(|why| {
+            let path = self.path.display();
+            format!("{path} cannot be read, no view can be saved: {why}")
+        });
+        let aside = aside.into_iter().map(|what| (what, ASIDE_REMEDY));
+        unreadable.map(|what| (what, UNREADABLE_REMEDY)).chain(aside).collect()
     }
 
     fn edit<T>(

@@ -78,8 +78,8 @@ pub async fn health(State(app): State<App>) -> Response {
     let (collecting, now) = (app.collecting(), app.now());
     let store = app.store().health();
     let mut concerns = concerns(&collecting, &store, now);
-    let remedy = "take from the file what is needed, then delete it; new views are saved beside it";
-    concerns.extend(app.views().concerns().into_iter().map(|what| warning(what, remedy)));
+    let of_views = app.views().concerns().into_iter();
+    concerns.extend(of_views.map(|(what, remedy)| warning(what, remedy)));
     let status = match (store.is_ready(), concerns.is_empty()) {
         (false, _) => "failing",
         (true, false) => "degraded",

@@ -59,7 +59,7 @@ fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(folder.names(), ["views.json"]);
     let views = folder.open();
     assert_eq!(*views.list().unwrap(), [first, second]);
-    assert_eq!(views.concerns(), Vec::<String>::new());
+    assert_eq!(views.concerns(), []);
     let unknown = views.delete(&third.id).unwrap_err();
     assert_eq!(unknown.to_string(), format!("no view has the id `{}`", third.id));
     assert!(matches!(views.replace("x", draft("x"), NOW), Err(ViewError::Unknown(_))));
@@ -110,13 +110,13 @@ fn a_damaged_file_is_put_aside_and_told() {
         let aside = format!("{DAMAGED}{}", NOW.0 / 1_000_000);
         assert_eq!(folder.names(), [aside.as_str()], "{text}");
         let told = format!("saved views were damaged and put aside as {aside}");
-        assert_eq!(views.concerns(), [told.as_str()]);
+        assert_eq!(views.concerns(), [(told.clone(), ASIDE_REMEDY)]);
         assert_eq!(fs::read_to_string(folder.0.join(&aside)).unwrap(), text);
         // Saving goes on, and the next start still tells of it.
         views.create(draft("new"), NOW).unwrap();
         let views = folder.open();
         assert_eq!(views.list().unwrap().len(), 1);
-        assert_eq!(views.concerns(), [told]);
+        assert_eq!(views.concerns(), [(told, ASIDE_REMEDY)]);
     }
 }
 
@@ -129,7 +129,9 @@ fn a_file_that_cannot_be_read_is_not_overwritten() {
     assert!(matches!(views.create(draft("a"), NOW), Err(ViewError::Unreadable { .. })));
     assert_eq!(folder.names(), ["views.json"]);
     let concerns = views.concerns();
-    assert!(concerns.len() == 1 && concerns[0].contains("no view can be saved"), "{concerns:?}");
+    let [(what, remedy)] = concerns.as_slice() else { panic!("{concerns:?}") };
+    assert!(what.contains("no view can be saved"), "{what}");
+    assert_eq!(*remedy, UNREADABLE_REMEDY);
 }
 
 #[test]
