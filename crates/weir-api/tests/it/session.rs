@@ -200,7 +200,8 @@ fn a_live_tail_ends_with_the_token_of_its_session() {
     let mut stream = TcpStream::connect(address).unwrap();
     // Less than the silence after which a tail says that it is still there.
     stream.set_read_timeout(Some(Duration::from_secs(14))).unwrap();
-    write!(stream, "GET /api/v1/tail HTTP/1.0\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n").unwrap();
+    write!(stream, "GET /api/v1/tail HTTP/1.0\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n")
+        .unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     assert!(lines.any(|line| line == ": tailing"));
     guarded.tokens.revoke(&guarded.id).unwrap();

@@ -343,8 +343,7 @@ fn a_ranking_that_met_damage_is_made_anew_from_finer_sums() {
         r#"{"from":"2026-11-20T10:00:00Z","to":"2026-11-20T11:00:00Z","bucket":"5m",
             "group_by":["src_addr"],"limit":1}"#,
     );
-    let mut parts: Vec<Arc<dyn Part>> =
-        vec![Arc::new(MemoryPart::new(1, Tier::Raw, true, &chunk))];
+    let mut parts: Vec<Arc<dyn Part>> = vec![Arc::new(MemoryPart::new(1, Tier::Raw, true, &chunk))];
     for (id, grain) in (100..).zip(Grain::ALL) {
         let part = rollup(id, grain, &chunk);
         parts.push(Arc::new(if grain == Grain::Hour { part.damaged() } else { part }));

@@ -36,6 +36,8 @@ export class Records {
   /** What the pages are of; undefined until they are counted. */
   pinned = $state.raw<RecordsQuery | undefined>();
   #columns: string[] = [];
+  /** Grows with every question and when one is called off: what comes late is told by it. */
+  #asked = 0;
   #count = new Resource<Answer>();
   #newer = new Resource<Answer>();
   #pages = new Pages<Came>({
@@ -53,15 +55,17 @@ export class Records {
 
   /** Counts the records of a question and begins with the first page. */
   async ask(question: { from: string; to: string; filter: string; sort: Sort }, columns: string[]): Promise<void> {
+    const asked = ++this.#asked;
     this.#pages.clear();
     this.#columns = columns;
     this.newer = 0;
     this.#newer.cancel();
     const { from, to, filter, sort } = question;
     await this.#count.load((signal) => count({ from, to: to === "now" || to === "" ? NOW : to, filter }, signal));
+    if (asked !== this.#asked) return;
     const answer = this.#count.data;
     this.problem = this.#count.error;
-    if (this.#count.loading || !answer) return;
+    if (!answer) return;
     if (this.problem) {
       this.rows = 0;
       return;
@@ -113,6 +117,7 @@ export class Records {
   }
 
   stop(): void {
+    this.#asked += 1;
     this.#pages.stop();
     this.#count.cancel();
     this.#newer.cancel();

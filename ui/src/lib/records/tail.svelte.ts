@@ -111,10 +111,15 @@ export class Tail {
   async #read(response: Response, signal: AbortSignal): Promise<void> {
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const events = new SseReader();
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done || signal.aborted) return;
-      for (const event of events.push(value)) this.#take(event.kind, event.data);
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done || signal.aborted) return;
+        for (const event of events.push(value)) this.#take(event.kind, event.data);
+      }
+    } finally {
+      // Why: a stream that nobody reads would hold one of the server's tails, which are few.
+      void reader.cancel().catch(() => {});
     }
   }
 

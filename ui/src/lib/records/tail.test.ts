@@ -1,6 +1,9 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { backOff, Meter, Ring } from "./ring";
 import { SseReader } from "./sse";
+import { Tail } from "./tail.svelte";
+
+afterEach(() => vi.unstubAllGlobals());
 
 const STREAM = ': tailing\n\nevent: record\ndata: {"a":1}\n\n: still here\n\nevent: skipped\r\ndata: {"skipped":3}\r\n\r\ndata: one\ndata: two\n\n';
 const EVENTS = [
@@ -59,4 +62,16 @@ test("a young rate is not blown up", () => {
 
 test("waiting doubles up to half a minute", () => {
   expect([1, 2, 3, 6, 50].map(backOff)).toEqual([1_000, 2_000, 4_000, 30_000, 30_000]);
+});
+
+test("a stream that cannot be read is let go of", async () => {
+  vi.stubGlobal("window", globalThis);
+  const tail = new Tail();
+  await new Promise<void>((done) => {
+    const broken = new TextEncoder().encode("event: record\ndata: {\n\n");
+    const body = new ReadableStream({ start: (stream) => stream.enqueue(broken), cancel: () => done() });
+    vi.stubGlobal("fetch", () => Promise.resolve(new Response(body)));
+    tail.start("");
+  });
+  tail.stop();
 });
