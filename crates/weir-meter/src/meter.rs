@@ -18,7 +18,7 @@ use crate::metrics;
 use crate::moment::{Clocks, Moment};
 use crate::owner::{OwnerCounts, Owners};
 use crate::source::host::Host;
-use crate::source::inet_diag::InetDiag;
+use crate::source::inet_diag::{InetDiag, InetDiagPolicy};
 use crate::source::interfaces::Interfaces;
 use crate::source::{Intake, Source, Tier, absent_tiers};
 
@@ -162,20 +162,29 @@ pub struct Task {
     gate: LogGate<&'static str>,
 }
 
-fn sources(policy: &MeterPolicy) -> Vec<(Tier, Option<Box<dyn Source>>)> {
-    fn boxed<S: Source + 'static>(probed: (Tier, Option<S>)) -> (Tier, Option<Box<dyn Source>>) {
-        (probed.0, probed.1.map(|source| Box::new(source) as Box<dyn Source>))
+/// What a probe found: lines for the table of tiers, its own first, and the source if it runs.
+type Probed = (Vec<Tier>, Option<Box<dyn Source>>);
+
+fn sources(policy: &MeterPolicy) -> Vec<Probed> {
+    fn boxed<S: Source + 'static>((tiers, source): (Vec<Tier>, Option<S>)) -> Probed {
+        (tiers, source.map(|source| Box::new(source) as Box<dyn Source>))
     }
+    let (interfaces, interfaces_source) = Interfaces::probe(policy.counter_interval);
+    let (host, host_source) = Host::probe(policy.counter_interval);
     vec![
-        boxed(InetDiag::probe(policy.interval, policy.sockets_max)),
-        boxed(Interfaces::probe(policy.counter_interval)),
-        boxed(Host::probe(policy.counter_interval)),
+        boxed(InetDiag::probe(InetDiagPolicy {
+            interval: policy.interval,
+            sockets_max: policy.sockets_max,
+            proc: policy.owners.proc.clone(),
+        })),
+        boxed((vec![interfaces], interfaces_source)),
+        boxed((vec![host], host_source)),
     ]
 }
 
 /// What would run here, without running it.
 pub fn probe(policy: &MeterPolicy) -> Vec<Tier> {
-    let mut tiers: Vec<Tier> = sources(policy).into_iter().map(|(tier, _)| tier).collect();
+    let mut tiers: Vec<Tier> = sources(policy).into_iter().flat_map(|(tiers, _)| tiers).collect();
     tiers.extend(absent_tiers());
     tiers
 }
@@ -185,9 +194,9 @@ pub fn probe(policy: &MeterPolicy) -> Vec<Tier> {
 pub fn build(policy: &MeterPolicy, deps: Deps) -> std::io::Result<(Handle, Task)> {
     let (mut tiers, mut running) = (Vec::new(), Vec::new());
     if policy.enabled {
-        for (tier, source) in sources(policy) {
-            if let Some(source) = source {
-                let (tier_at, probed) = (tiers.len(), tier.clone());
+        for (lines, source) in sources(policy) {
+            if let (Some(source), Some(first)) = (source, lines.first()) {
+                let (tier_at, probed) = (tiers.len(), first.clone());
                 running.push(Running {
                     source,
                     due: Duration::ZERO,
@@ -196,7 +205,7 @@ pub fn build(policy: &MeterPolicy, deps: Deps) -> std::io::Result<(Handle, Task)
                     probed,
                 });
             }
-            tiers.push(tier);
+            tiers.extend(lines);
         }
         tiers.extend(absent_tiers());
     }

@@ -21,8 +21,9 @@ pub use process::Owner;
 use process::Processes;
 use users::Users;
 
-/// How long an owner is believed without looking again.
-const TRUST: Duration = Duration::from_secs(10);
+/// Longest time that an owner is believed without looking again. A new one is believed for as long
+/// as it has been the owner: sockets are handed on right after they were accepted, if at all.
+const TRUST_MAX: Duration = Duration::from_secs(10);
 /// Rounds over all processes after which nobody is found: the first may have begun in the middle.
 const ROUNDS: u8 = 3;
 /// How long nobody is believed.
@@ -82,7 +83,7 @@ pub struct OwnerCounts {
 #[derive(Debug)]
 enum Place {
     Wanted { rounds: u8, last: Option<Arc<Owner>> },
-    Held { link: PathBuf, owner: Arc<Owner>, looked: Duration },
+    Held { link: PathBuf, owner: Arc<Owner>, found: Duration, looked: Duration },
     Nobody { since: Duration },
 }
 
@@ -137,10 +138,11 @@ impl Owners {
         }
         let is_full = self.places.len() >= self.policy.sockets_max;
         let before = match self.places.get_mut(&inode) {
-            Some(Place::Held { owner, looked, .. }) if now.saturating_sub(*looked) < TRUST => {
-                return Some(Arc::clone(owner));
-            }
-            Some(Place::Held { link, owner, looked }) => {
+            Some(Place::Held { link, owner, found, looked }) => {
+                let trust = looked.saturating_sub(*found).min(TRUST_MAX);
+                if now.saturating_sub(*looked) < trust {
+                    return Some(Arc::clone(owner));
+                }
                 if inode_at(link).is_ok_and(|found| found == Some(inode)) {
                     *looked = now;
                     return Some(Arc::clone(owner));
@@ -234,7 +236,7 @@ impl Owners {
             }
             match self.processes.get(&self.policy.proc, pid, self.policy.cmdline_max) {
                 Ok(owner) => {
-                    self.places.insert(inode, Place::Held { link, owner, looked: now });
+                    self.places.insert(inode, Place::Held { link, owner, found: now, looked: now });
                     self.wanted -= 1;
                     self.counts.found += 1;
                 }

@@ -83,24 +83,30 @@ pub struct Tier {
     pub why_not: Option<String>,
     /// What is not seen because of that.
     pub costs: Option<&'static str>,
-    /// This version has it, so that it is up to the machine whether it runs.
-    pub is_built: bool,
+    /// It is expected to run: that it does not is worth a warning.
+    pub is_expected: bool,
 }
 
 impl Tier {
     /// It runs, and nothing is missing.
     pub(crate) fn runs(name: &'static str) -> Tier {
-        Tier { name, runs: true, why_not: None, costs: None, is_built: true }
+        Tier { name, runs: true, why_not: None, costs: None, is_expected: true }
     }
 
     /// It runs in part.
     pub(crate) fn partly(name: &'static str, why: String, costs: &'static str) -> Tier {
-        Tier { name, runs: true, why_not: Some(why), costs: Some(costs), is_built: true }
+        Tier { name, runs: true, why_not: Some(why), costs: Some(costs), is_expected: true }
+    }
+
+    /// Other namespaces, which most users may not enter, are not entered.
+    pub(crate) fn optional(name: &'static str, why: String) -> Tier {
+        let costs = "connections within containers that have a network of their own are not seen";
+        Tier { is_expected: false, ..Tier::missing(name, why, costs) }
     }
 
     /// It does not run.
     pub(crate) fn missing(name: &'static str, why: String, costs: &'static str) -> Tier {
-        Tier { name, runs: false, why_not: Some(why), costs: Some(costs), is_built: true }
+        Tier { name, runs: false, why_not: Some(why), costs: Some(costs), is_expected: true }
     }
 }
 
@@ -117,6 +123,6 @@ pub(crate) fn absent_tiers() -> Vec<Tier> {
         ("packet_sampling", "DNS, TLS and HTTP names are not seen"),
     ]
     .into_iter()
-    .map(|(name, costs)| Tier { is_built: false, ..Tier::missing(name, WHY.to_owned(), costs) })
+    .map(|(name, costs)| Tier { is_expected: false, ..Tier::missing(name, WHY.to_owned(), costs) })
     .collect()
 }

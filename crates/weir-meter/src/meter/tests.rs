@@ -146,7 +146,9 @@ fn metering_that_is_off_ends_at_once_and_says_so() {
 
 #[test]
 fn the_child_that_serves_is_the_owner() {
-    let (handle, thread, kept, _) = started(quick());
+    let mut policy = quick();
+    policy.cache.active_timeout = Duration::from_millis(100);
+    let (handle, thread, kept, _) = started(policy);
     if !handle.status().tiers.iter().any(|tier| tier.name == "inet_diag" && tier.runs) {
         eprintln!("SKIPPED the child that serves: sockets cannot be read");
         return;
@@ -154,8 +156,10 @@ fn the_child_that_serves_is_the_owner() {
     // The child inherits the accepted socket as its standard input; then the parent lets go of it.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, _) = listener.accept().unwrap();
+    // The parent has the socket for so long that it is found to be the owner.
+    std::thread::sleep(Duration::from_millis(100));
     let socket: std::os::fd::OwnedFd = server.into();
     let mut child = Command::new("cat").stdin(socket).stdout(std::process::Stdio::null()).spawn();
     let child = child.as_mut().expect("cat is everywhere");
@@ -168,9 +172,11 @@ fn the_child_that_serves_is_the_owner() {
             )
         })
     };
-    wait_for(|| !owner(&kept).is_empty());
     let pids = (Some(u64::from(child.id())), Some(u64::from(std::process::id())));
-    assert_eq!(owner(&kept)[0], (pids.0, "cat".to_owned(), pids.1));
+    wait_for(|| {
+        client.write_all(b"x").unwrap();
+        owner(&kept).last() == Some(&(pids.0, "cat".to_owned(), pids.1))
+    });
     drop(client);
     child.wait().unwrap();
     handle.stop();

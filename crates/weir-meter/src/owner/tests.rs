@@ -85,11 +85,20 @@ fn a_socket_that_was_passed_on_is_found_with_its_new_owner() {
     tree.socket(10, 5, 7);
     let mut owners = tree.owners();
     assert_eq!(find(&mut owners, 7, 0).unwrap().pid, 10);
-    tree.close(10, 5);
-    tree.socket(11, 5, 7);
-    // Believed for a while, then looked at again.
-    assert_eq!(find(&mut owners, 7, 9).unwrap().pid, 10);
-    assert_eq!(find(&mut owners, 7, 10).unwrap().pid, 11);
+    let hand_over = |from: u32, to: u32| {
+        tree.close(from, 5);
+        tree.socket(to, 5, 7);
+    };
+    // A new owner is looked at again at once.
+    hand_over(10, 11);
+    assert_eq!(find(&mut owners, 7, 0).unwrap().pid, 11);
+    for second in [1, 2, 4, 8, 16] {
+        assert_eq!(find(&mut owners, 7, second).unwrap().pid, 11);
+    }
+    // An old one is believed for a while, then looked at again.
+    hand_over(11, 10);
+    assert_eq!(find(&mut owners, 7, 25).unwrap().pid, 11);
+    assert_eq!(find(&mut owners, 7, 26).unwrap().pid, 10);
 }
 
 #[test]

@@ -1,123 +1,147 @@
-//! Tier 4: TCP sockets of this network namespace by NETLINK_SOCK_DIAG, with all of `tcp_info`.
+//! Tier 4: TCP sockets by NETLINK_SOCK_DIAG, with all of `tcp_info`.
 //!
 //! Every interval the listeners are dumped, which tell who serves, then the connections. Between
 //! dumps the kernel tells of destroyed sockets, so that a connection shorter than the interval is
 //! seen with its final counts (without owner: the notification has no inode). Octets are payload:
 //! those sent include what was sent again, those received do not. docs/meter.md says what is missed.
+//! Our own network namespace needs no privilege; others are looked into where `setns` is allowed.
 
 mod message;
+mod namespaces;
+mod space;
 mod table;
 mod tcp_info;
 
+use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-use rustix::net::netlink::SOCK_DIAG;
 
 use super::{Intake, Source, SourceError, Tier};
 use crate::cache::Moment;
-use crate::netlink::{Drained, Netlink, NetlinkError};
-use message::{LISTEN, SOCK_DIAG_BY_FAMILY, Socket, TCP_DESTROYED, V4, V6};
-use table::Table;
-pub(crate) use table::TableCounts;
+use crate::netlink::Netlink;
+use space::{Doors, Space};
 
 /// Name of the tier.
 pub(crate) const NAME: &str = "inet_diag";
-/// Notifications taken at once, before dumps have their turn again.
-const DRAIN_MAX: usize = 4_096;
-/// A dump may take one part in so many of the time.
+/// Name of the part of it that other namespaces are.
+const NAMESPACES: &str = "network_namespaces";
+/// A look may take one part in so many of the time.
 const SHARE: u32 = 20;
-/// Longest interval between dumps.
+/// Longest interval between looks.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
+/// How often namespaces are looked for.
+const LOOK_FOR_SPACES: Duration = Duration::from_secs(5);
+/// Most namespaces beside our own: each has two sockets open.
+const SPACES_MAX: usize = 512;
+
+/// What of it an operator decides.
+#[derive(Debug, Clone)]
+pub struct InetDiagPolicy {
+    /// Shortest time between looks.
+    pub interval: Duration,
+    /// Sockets followed, in all namespaces together.
+    pub sockets_max: usize,
+    /// Where the process tree is.
+    pub proc: PathBuf,
+}
 
 /// The source.
 #[derive(Debug)]
 pub struct InetDiag {
-    dumps: Netlink,
-    destroyed: Option<Netlink>,
-    interval: Duration,
-    table: Table,
-    lost: u64,
-    interrupted: u64,
-    dumped: u64,
-    is_first: bool,
+    policy: InetDiagPolicy,
+    own: Space,
+    others: Option<Others>,
+}
+
+/// Namespaces beside our own.
+#[derive(Debug)]
+struct Others {
+    own: u64,
+    spaces: BTreeMap<u64, Space>,
+    looked: Option<Duration>,
+    refused: u64,
+    untold: u64,
 }
 
 impl InetDiag {
-    /// Asks the kernel once for listeners, and whether it tells of destroyed sockets.
-    pub fn probe(interval: Duration, sockets_max: usize) -> (Tier, Option<InetDiag>) {
+    /// Asks the kernel once for listeners, whether it tells of destroyed sockets, and whether
+    /// other namespaces may be entered.
+    pub fn probe(policy: InetDiagPolicy) -> (Vec<Tier>, Option<InetDiag>) {
         const COSTS: &str = "connections of this machine are not seen";
-        let dumps = Netlink::open(Some(SOCK_DIAG), 0).and_then(|mut dumps| {
-            dumps.dump(SOCK_DIAG_BY_FAMILY, &message::request(V4, 1 << LISTEN), |_| {})?;
-            Ok(dumps)
-        });
-        let dumps = match dumps {
-            Ok(dumps) => dumps,
-            Err(error) => return (Tier::missing(NAME, error.to_string(), COSTS), None),
+        let doors = match Doors::open() {
+            Ok(doors) => doors,
+            Err(error) => return (vec![Tier::missing(NAME, error.to_string(), COSTS)], None),
         };
-        let (tier, destroyed) = match Netlink::open(Some(SOCK_DIAG), TCP_DESTROYED) {
-            Ok(destroyed) => (Tier::runs(NAME), Some(destroyed)),
+        let tier = match &doors.destroyed {
+            Ok(_) => Tier::runs(NAME),
             Err(error) => {
                 let why = format!("ends of connections are not told: {error}");
                 let costs =
                     "connections shorter than the interval are missed, and the last part of others";
-                (Tier::partly(NAME, why, costs), None)
+                Tier::partly(NAME, why, costs)
             }
         };
-        let table = Table::new(sockets_max);
-        let source = InetDiag {
-            dumps,
-            destroyed,
-            interval,
-            table,
-            lost: 0,
-            interrupted: 0,
-            dumped: 0,
-            is_first: true,
-        };
-        (tier, Some(source))
-    }
-
-    /// Takes all of what the kernel told of destroyed sockets so far.
-    fn take_destroyed(&mut self, now: Moment, intake: &mut Intake<'_>) -> Result<(), NetlinkError> {
-        let Some(destroyed) = &mut self.destroyed else { return Ok(()) };
-        let table = &mut self.table;
-        let drained = destroyed.drain(DRAIN_MAX, |message| {
-            if let Some(socket) = Socket::read(message.body) {
-                table.destroyed(&socket, now, intake);
+        let entered = namespaces::enter(None).map(drop);
+        let own = namespaces::own();
+        let spaces = match (&entered, own) {
+            (Ok(()), Some(_)) => Tier::runs(NAMESPACES),
+            (Ok(()), None) => Tier::optional(NAMESPACES, "/proc names no namespaces".to_owned()),
+            (Err(error), _) => {
+                Tier::optional(NAMESPACES, format!("{error} (it needs CAP_SYS_ADMIN)"))
             }
-        })?;
-        if drained == Drained::Lost {
-            self.lost += 1;
-        }
-        Ok(())
+        };
+        let others = own.filter(|_| entered.is_ok()).map(|own| Others {
+            own,
+            spaces: BTreeMap::new(),
+            looked: None,
+            refused: 0,
+            untold: 0,
+        });
+        let own = Space::new(doors, 0, true);
+        (vec![tier, spaces], Some(InetDiag { policy, own, others }))
     }
+}
 
-    fn dump(&mut self, now: Moment, intake: &mut Intake<'_>) -> Result<(), NetlinkError> {
-        let Self { dumps, table, .. } = self;
-        table.begin_listeners();
-        for family in [V4, V6] {
-            let request = message::request(family, 1 << LISTEN);
-            dumps.dump(SOCK_DIAG_BY_FAMILY, &request, |message| {
-                if let Some(socket) = Socket::read(message.body) {
-                    table.listener(&socket);
-                }
-            })?;
+impl Others {
+    /// Finds namespaces that are new and gives up those that nobody is in.
+    fn look(&mut self, policy: &InetDiagPolicy, now: Moment, intake: &mut Intake<'_>) {
+        if self.looked.is_some_and(|looked| now.mono.saturating_sub(looked) < LOOK_FOR_SPACES) {
+            return;
         }
-        let is_first = self.is_first;
-        for family in [V4, V6] {
-            let request = message::request(family, message::CONNECTED);
-            let interrupted = dumps.dump(SOCK_DIAG_BY_FAMILY, &request, |message| {
-                if let Some(socket) = Socket::read(message.body) {
-                    table.seen(&socket, is_first, now, intake);
+        let is_first = self.looked.is_none();
+        self.looked = Some(now.mono);
+        let found = namespaces::all(&policy.proc);
+        self.spaces.retain(|number, space| {
+            let is_there = found.contains_key(number);
+            if !is_there {
+                // What was told of its sockets meanwhile is taken; the rest vanishes with it.
+                let _unread = space.take_destroyed(now, intake);
+                space.table.end(now, intake);
+            }
+            is_there
+        });
+        for (number, path) in found {
+            if number == self.own || self.spaces.contains_key(&number) {
+                continue;
+            }
+            if self.spaces.len() >= SPACES_MAX {
+                self.untold += 1;
+                continue;
+            }
+            match namespaces::enter(Some(&path)) {
+                // Numbers of namespaces are inodes of nsfs, of 32 bits.
+                Ok(doors) => {
+                    let space = Space::new(doors, number as u32, is_first);
+                    self.spaces.insert(number, space);
                 }
-            })?;
-            self.interrupted += u64::from(interrupted);
+                // Gone since it was found, or of a user namespace that is not ours.
+                Err(error) => {
+                    self.refused += 1;
+                    tracing::debug!(number, %error, "a network namespace cannot be looked into");
+                }
+            }
         }
-        self.is_first = false;
-        self.dumped += 1;
-        table.end_dump(now, intake);
-        Ok(())
     }
 }
 
@@ -128,31 +152,63 @@ impl Source for InetDiag {
 
     fn poll(&mut self, now: Moment, intake: &mut Intake<'_>) -> Result<Duration, SourceError> {
         let began = Instant::now();
-        self.take_destroyed(now, intake)?;
-        self.dump(now, intake)?;
-        let took = began.elapsed();
-        Ok((took * SHARE).clamp(self.interval, INTERVAL_MAX.max(self.interval)))
+        self.own.take_destroyed(now, intake)?;
+        self.own.dump(self.policy.sockets_max, now, intake)?;
+        if let Some(others) = &mut self.others {
+            others.look(&self.policy, now, intake);
+            let mut room =
+                self.policy.sockets_max.saturating_sub(self.own.table_counts().sockets as usize);
+            for space in others.spaces.values_mut() {
+                // Why: A namespace that cannot be read any more does not keep the rest unread.
+                let read = space.take_destroyed(now, intake);
+                if read.and_then(|()| space.dump(room, now, intake)).is_err() {
+                    others.refused += 1;
+                }
+                room = room.saturating_sub(space.table_counts().sockets as usize);
+            }
+        }
+        intake.owners.search(now.mono);
+        let tables = self.spaces_mut().map(|space| &mut space.table);
+        tables.for_each(|table| table.tell_owners(now, intake));
+        let (shortest, took) = (self.policy.interval, began.elapsed());
+        Ok((took * SHARE).clamp(shortest, INTERVAL_MAX.max(shortest)))
     }
 
     fn events(&self) -> Option<BorrowedFd<'_>> {
-        self.destroyed.as_ref().map(Netlink::fd)
+        self.own.doors.destroyed.as_ref().ok().map(Netlink::fd)
     }
 
     fn drain(&mut self, now: Moment, intake: &mut Intake<'_>) -> Result<(), SourceError> {
-        Ok(self.take_destroyed(now, intake)?)
+        for space in self.spaces_mut() {
+            space.take_destroyed(now, intake)?;
+        }
+        Ok(())
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {
-        let TableCounts { sockets, untracked, short, vanished } = self.table.counts();
+        let others = self.others.iter().flat_map(|others| others.spaces.values());
+        let spaces: Vec<&Space> = std::iter::once(&self.own).chain(others).collect();
+        let sum = |of: &dyn Fn(&Space) -> u64| spaces.iter().map(|space| of(space)).sum();
+        let other = |of: &dyn Fn(&Others) -> u64| self.others.as_ref().map_or(0, of);
         vec![
-            ("dumps", self.dumped),
-            ("dumps_interrupted", self.interrupted),
-            ("notifications_lost", self.lost),
-            ("sockets", sockets),
-            ("sockets_untracked", untracked),
-            ("connections_seen_only_at_their_end", short),
-            ("sockets_vanished", vanished),
+            ("dumps", sum(&|space| space.counts.dumps)),
+            ("dumps_interrupted", sum(&|space| space.counts.interrupted)),
+            ("notifications_lost", sum(&|space| space.counts.lost)),
+            ("sockets", sum(&|space| space.table_counts().sockets)),
+            ("sockets_untracked", sum(&|space| space.table_counts().untracked)),
+            ("connections_seen_only_at_their_end", sum(&|space| space.table_counts().short)),
+            ("sockets_vanished", sum(&|space| space.table_counts().vanished)),
+            ("namespaces", spaces.len() as u64),
+            ("namespaces_refused", other(&|others| others.refused)),
+            ("namespaces_untold", other(&|others| others.untold)),
         ]
+    }
+}
+
+impl InetDiag {
+    fn spaces_mut(&mut self) -> impl Iterator<Item = &mut Space> {
+        let others = self.others.iter_mut().flat_map(|others| others.spaces.values_mut());
+        std::iter::once(&mut self.own).chain(others)
     }
 }
 

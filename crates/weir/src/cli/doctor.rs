@@ -123,7 +123,7 @@ fn tier(tier: &weir_meter::Tier) -> Finding {
         Some(costs) => format!("{why_not}: {costs}"),
         None => why_not.clone(),
     };
-    match tier.is_built {
+    match tier.is_expected {
         false => Finding { grade: Grade::Note, ..Finding::good(&subject, found) },
         true => Finding::bad(
             Grade::Warning,

@@ -56,7 +56,8 @@ struct Known {
     inode: u32,
     uid: u32,
     tcp: TcpHealth,
-    has_owner: bool,
+    /// The owner that the cache was told of.
+    owner: Option<u32>,
     dump: u32,
 }
 
@@ -75,6 +76,7 @@ pub(crate) struct TableCounts {
 
 #[derive(Debug)]
 pub(super) struct Table {
+    zone: u32,
     max: usize,
     sockets: HashMap<u64, Known>,
     listeners: HashSet<Endpoint>,
@@ -88,9 +90,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(max: usize) -> Table {
+    /// A table of the namespace `zone`; it follows no socket before its first dump begins.
+    pub(super) fn new(zone: u32) -> Table {
         Table {
-            max,
+            zone,
+            max: 0,
             sockets: HashMap::new(),
             listeners: HashSet::new(),
             listening_ports: HashSet::new(),
@@ -106,7 +110,9 @@ impl Table {
         TableCounts { sockets: self.sockets.len() as u64, ..self.counts }
     }
 
-    pub(super) fn begin_listeners(&mut self) {
+    /// Begins a dump, from which on at most `max` sockets are followed.
+    pub(super) fn begin_dump(&mut self, max: usize) {
+        self.max = max;
         self.listeners.clear();
         self.listening_ports.clear();
         self.dump = self.dump.wrapping_add(1);
@@ -147,17 +153,14 @@ impl Table {
         let was = (known.totals, known.state);
         let (sent, received, retransmits) = known.advance(info, socket.state);
         let is_active = is_new || was != (known.totals, known.state);
-        let found_owner = owner.is_some() && !known.has_owner;
-        if !is_active && !found_owner {
-            if owner.is_none() && socket.inode != 0 && !known.has_owner {
-                self.ownerless.insert(socket.cookie);
-            }
-            return;
-        }
-        known.has_owner |= owner.is_some();
-        if owner.is_none() && socket.inode != 0 {
+        let pid = owner.as_ref().map(|owner| owner.pid);
+        if pid.is_none() && socket.inode != 0 {
             self.ownerless.insert(socket.cookie);
         }
+        if !is_active && (pid.is_none() || pid == known.owner) {
+            return;
+        }
+        known.owner = pid.or(known.owner);
         let (start, last) = span(info, is_new, self.last_dump, now);
         let mut told = known.observation(socket.cookie, start, last);
         (told.sent, told.received, told.retransmits) = (sent, received, retransmits);
@@ -197,17 +200,26 @@ impl Table {
         intake.cache.observe(&told, now);
     }
 
-    /// Looks for owners, and ends what the dump did not have any more.
-    pub(super) fn end_dump(&mut self, now: Moment, intake: &mut Intake<'_>) {
-        intake.owners.search(now.mono);
+    /// Tells the owners that were found since their sockets were seen.
+    pub(super) fn tell_owners(&mut self, now: Moment, intake: &mut Intake<'_>) {
         for cookie in std::mem::take(&mut self.ownerless) {
             let Some(known) = self.sockets.get_mut(&cookie) else { continue };
             let Some(owner) = intake.owners.of(known.inode, now.mono) else { continue };
-            known.has_owner = true;
+            known.owner = Some(owner.pid);
             let mut told = known.observation(cookie, now.wall, Timestamp(i64::MIN));
             told.owner = Some(owner);
             intake.cache.observe(&told, now);
         }
+    }
+
+    /// Ends every socket: the namespace is gone.
+    pub(super) fn end(&mut self, now: Moment, intake: &mut Intake<'_>) {
+        self.dump = self.dump.wrapping_add(MISSED_MAX);
+        self.end_dump(now, intake);
+    }
+
+    /// Ends what the dump did not have any more.
+    pub(super) fn end_dump(&mut self, now: Moment, intake: &mut Intake<'_>) {
         let (dump, counts) = (self.dump, &mut self.counts);
         self.sockets.retain(|cookie, known| {
             if dump.wrapping_sub(known.dump) < MISSED_MAX {
@@ -232,7 +244,7 @@ impl Table {
             self.counts.untracked += 1;
             return false;
         }
-        let (key, end) = FlowKey::new(0, IPPROTO_TCP, socket.local, socket.remote);
+        let (key, end) = FlowKey::new(self.zone(socket), IPPROTO_TCP, socket.local, socket.remote);
         let totals = history.map_or_else(Totals::default, |info| Totals::of(info, socket.state));
         let known = Known {
             key,
@@ -245,11 +257,21 @@ impl Table {
             inode: socket.inode,
             uid: socket.uid,
             tcp: TcpHealth::default(),
-            has_owner: false,
+            owner: None,
             dump: self.dump,
         };
         self.sockets.insert(socket.cookie, known);
         true
+    }
+
+    /// Where the addresses mean something. Addresses that a namespace has for itself alone mean
+    /// something in it; all others are taken for one plan of addresses, so that the two ends of a
+    /// connection between namespaces are one flow.
+    fn zone(&self, socket: &Socket) -> u32 {
+        match socket.local.addr.to_ip().is_loopback() || socket.remote.addr.to_ip().is_loopback() {
+            true => self.zone,
+            false => 0,
+        }
     }
 
     /// Who began the connection: who does not listen; else, guessed, who has the higher port.

@@ -1,4 +1,5 @@
 use super::message::{Socket, fin_received, state_name};
+use super::table::Table;
 use super::*;
 use crate::cache::rows::Identity;
 use crate::cache::{CachePolicy, EndReason, FlowCache, Record};
@@ -56,7 +57,8 @@ proptest! {
             *at.get_mut(&mut octets) = octet;
         }
         octets.truncate(cut.index(octets.len()) + 1);
-        let mut table = Table::new(4);
+        let mut table = Table::new(0);
+        table.begin_dump(4);
         let mut bench = Bench::new();
         for message in messages(&octets).flatten() {
             if let Some(socket) = Socket::read(message.body) {
@@ -67,6 +69,8 @@ proptest! {
         }
     }
 }
+
+const MAX: usize = 16;
 
 /// Everything that a source needs, without the machine's owners.
 struct Bench {
@@ -121,8 +125,8 @@ fn socket_of(mut base: Socket, sent: u64, received: u64, state: u8) -> Socket {
 fn both_ends_of_a_loopback_connection_are_one_flow_from_the_opener_to_the_listener() {
     let [opener, acceptor, ..] = RECORDED.map(recorded);
     for order in [[opener, acceptor], [acceptor, opener]] {
-        let (mut table, mut bench) = (Table::new(16), Bench::new());
-        table.begin_listeners();
+        let (mut table, mut bench) = (Table::new(0), Bench::new());
+        table.begin_dump(MAX);
         table.listener(&Socket { remote: Endpoint { addr: Addr(0), port: 0 }, ..acceptor });
         let now = bench.at(0);
         for socket in order {
@@ -144,8 +148,8 @@ fn both_ends_of_a_loopback_connection_are_one_flow_from_the_opener_to_the_listen
 #[test]
 fn the_peers_fin_is_no_octet_when_its_state_was_seen() {
     let acceptor = recorded(RECORDED[1]);
-    let (mut table, mut bench) = (Table::new(16), Bench::new());
-    table.begin_listeners();
+    let (mut table, mut bench) = (Table::new(0), Bench::new());
+    table.begin_dump(MAX);
     let now = bench.at(0);
     table.seen(&acceptor, false, now, &mut bench.intake());
     table.end_dump(now, &mut bench.intake());
@@ -157,8 +161,8 @@ fn the_peers_fin_is_no_octet_when_its_state_was_seen() {
 #[test]
 fn history_before_metering_is_in_totals_alone() {
     let opener = recorded(RECORDED[0]);
-    let (mut table, mut bench) = (Table::new(16), Bench::new());
-    table.begin_listeners();
+    let (mut table, mut bench) = (Table::new(0), Bench::new());
+    table.begin_dump(MAX);
     let now = bench.at(0);
     table.seen(&socket_of(opener, 1_000, 5, 1), true, now, &mut bench.intake());
     table.end_dump(now, &mut bench.intake());
@@ -172,10 +176,10 @@ fn history_before_metering_is_in_totals_alone() {
 #[test]
 fn a_flow_that_left_the_cache_goes_on_without_telling_an_octet_twice() {
     let opener = recorded(RECORDED[0]);
-    let (mut table, mut bench) = (Table::new(16), Bench::new());
+    let (mut table, mut bench) = (Table::new(0), Bench::new());
     let mut octets = 0;
     for (second, sent) in [(0, 100), (1, 100), (20, 100), (21, 150), (40, 150), (41, 170)] {
-        table.begin_listeners();
+        table.begin_dump(MAX);
         let now = bench.at(second);
         table.seen(&socket_of(opener, sent, 0, 1), false, now, &mut bench.intake());
         table.end_dump(now, &mut bench.intake());
@@ -190,9 +194,9 @@ fn a_flow_that_left_the_cache_goes_on_without_telling_an_octet_twice() {
 #[test]
 fn a_socket_that_two_dumps_miss_is_gone() {
     let opener = recorded(RECORDED[0]);
-    let (mut table, mut bench) = (Table::new(1), Bench::new());
+    let (mut table, mut bench) = (Table::new(0), Bench::new());
     for second in 0..3 {
-        table.begin_listeners();
+        table.begin_dump(1);
         let now = bench.at(second);
         if second == 0 {
             table.seen(&opener, false, now, &mut bench.intake());
@@ -212,8 +216,8 @@ fn an_opened_connection_is_told_apart_by_its_state_or_its_port() {
     for (state, port, src_port, sure) in
         [(1, 48090, 48090, false), (1, 40000, 48080, false), (SYN_SENT, 40000, 40000, true)]
     {
-        let (mut table, mut bench) = (Table::new(4), Bench::new());
-        table.begin_listeners();
+        let (mut table, mut bench) = (Table::new(0), Bench::new());
+        table.begin_dump(MAX);
         let local = Endpoint { port, ..base.local };
         let now = bench.at(0);
         table.seen(
@@ -230,9 +234,10 @@ const SYN_SENT: u8 = 2;
 
 /// The source on this machine's own sockets.
 fn source() -> Option<InetDiag> {
-    let (tier, source) = InetDiag::probe(Duration::from_millis(10), 65_536);
+    let (interval, proc) = (Duration::from_millis(10), PathBuf::from("/proc"));
+    let (tiers, source) = InetDiag::probe(InetDiagPolicy { interval, sockets_max: 65_536, proc });
     if source.is_none() {
-        eprintln!("SKIPPED sockets of this machine: {:?}", tier.why_not);
+        eprintln!("SKIPPED sockets of this machine: {tiers:?}");
     }
     source
 }
@@ -323,7 +328,7 @@ fn what_was_sent_over_loopback_is_what_is_told_with_its_process() {
 #[test]
 fn a_connection_shorter_than_the_interval_is_told_at_its_end() {
     let Some(mut source) = source() else { return };
-    if source.destroyed.is_none() {
+    if source.own.doors.destroyed.is_err() {
         eprintln!("SKIPPED ends of connections: the kernel does not tell them to this user");
         return;
     }
@@ -357,5 +362,122 @@ fn a_connection_shorter_than_the_interval_is_told_at_its_end() {
     let record = found.expect("the kernel tells of both ends");
     let (a, b) = (record.forward.octets, record.reverse.octets);
     assert_eq!((a.max(b), a.min(b), record.reason), (5_000, 60, EndReason::EndOfFlow));
-    assert!(source.table.counts().short >= 2);
+    assert!(source.own.table_counts().short >= 2);
+}
+
+/// A thread in a network namespace of its own, and a process that shows the way there.
+struct Elsewhere {
+    process: std::process::Child,
+    ask: std::sync::mpsc::SyncSender<Box<dyn FnOnce() + Send>>,
+}
+
+impl Elsewhere {
+    fn new() -> Option<Elsewhere> {
+        let mut command = std::process::Command::new("unshare");
+        let process = command.args(["-n", "sleep", "600"]).spawn().ok()?;
+        let (ask, asked) = std::sync::mpsc::sync_channel::<Box<dyn FnOnce() + Send>>(0);
+        let elsewhere = Elsewhere { process, ask };
+        // It is still here until it has gone elsewhere; where it may not, it ends.
+        let path = elsewhere.path();
+        let is_there = (0..1_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            elsewhere.number().is_some_and(|number| Some(number) != namespaces::own())
+        });
+        let space = std::fs::File::open(path).ok().filter(|_| is_there)?;
+        std::thread::spawn(move || {
+            use std::os::fd::AsFd;
+            rustix::thread::move_into_link_name_space(space.as_fd(), None).unwrap();
+            asked.into_iter().for_each(|work| work());
+        });
+        Some(elsewhere)
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/net", self.process.id()))
+    }
+
+    fn number(&self) -> Option<u64> {
+        let all = namespaces::all(std::path::Path::new("/proc"));
+        let path = self.path();
+        let of = std::fs::read_link(&path).ok()?;
+        all.into_iter()
+            .find(|(_, there)| std::fs::read_link(there).ok() == Some(of.clone()))
+            .map(|found| found.0)
+    }
+
+    fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        self.ask.send(Box::new(move || tell.send(work()).unwrap())).unwrap();
+        told.recv().unwrap()
+    }
+
+    fn ip(&self, line: String) -> bool {
+        self.run(move || {
+            let words = line.split(' ').map(str::to_owned);
+            std::process::Command::new("ip").args(words).status().is_ok_and(|ended| ended.success())
+        })
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let _ended = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+#[test]
+fn a_connection_between_two_namespaces_is_one_flow_of_both_ends() {
+    let Some(mut source) = source() else { return };
+    let spaces = source.others.as_ref().and_then(|_| Elsewhere::new().zip(Elsewhere::new()));
+    let Some((a, b)) = spaces else {
+        eprintln!("SKIPPED other network namespaces: this user may not enter them");
+        return;
+    };
+    let peer = format!("link add wa type veth peer name wb netns {}", b.process.id());
+    let lines = [(&a, "wa", "198.18.0.1/30"), (&b, "wb", "198.18.0.2/30")];
+    let is_up = a.ip(peer)
+        && lines.iter().all(|(space, name, address)| {
+            space.ip(format!("addr add {address} dev {name}"))
+                && space.ip(format!("link set {name} up"))
+        });
+    if !is_up {
+        eprintln!("SKIPPED other network namespaces: no `ip` or no veth");
+        return;
+    }
+    let mut bench = Bench::with(OwnerPolicy::default());
+    let now = bench.at(0);
+    source.poll(now, &mut bench.intake()).unwrap();
+    assert!(source.counts().contains(&("namespaces_refused", 0)), "{:?}", source.counts());
+    let listener = b.run(|| TcpListener::bind("198.18.0.2:0").unwrap());
+    let address = listener.local_addr().unwrap();
+    let mut client = a.run(move || TcpStream::connect(address).unwrap());
+    let (mut server, _) = listener.accept().unwrap();
+    client.write_all(&[7; 10_000]).unwrap();
+    let mut octets = vec![0; 10_000];
+    server.read_exact(&mut octets).unwrap();
+    server.write_all(b"thanks").unwrap();
+    client.read_exact(&mut octets[..6]).unwrap();
+    let ports = [address.port(), client.local_addr().unwrap().port()];
+    let record = poll_until(&mut source, &mut bench, |bench| {
+        let now = bench.at(6);
+        bench.cache.expire(now);
+        let records = bench.cache.take_records();
+        records.into_iter().find(|record| of_ports(record, ports) && record.src_side.is_some())
+    });
+    assert_eq!((record.dst.port, record.sure), (address.port(), true));
+    assert_eq!((record.forward.octets, record.reverse.octets), (10_000, 6));
+    assert!(record.src_side.is_some() && record.dst_side.is_some());
+
+    // The namespaces go with their last process, and their flows with them.
+    let gone = [a.number().unwrap(), b.number().unwrap()];
+    let known = |source: &InetDiag| {
+        let spaces = &source.others.as_ref().unwrap().spaces;
+        gone.iter().filter(|number| spaces.contains_key(number)).count()
+    };
+    assert_eq!(known(&source), 2);
+    drop((client, server, listener, a, b));
+    let now = bench.at(60);
+    source.poll(now, &mut bench.intake()).unwrap();
+    assert_eq!(known(&source), 0);
 }
