@@ -139,14 +139,37 @@ fn words(known: &[&str], kind: CompletionKind, prefix: &str) -> Vec<CompletionIt
     fitting.map(|word| item(*word, kind, "")).collect()
 }
 
-/// Names that start with the prefix, then names that have it inside.
+/// What most filters are about: offered before rarer names that fit as well.
+const USUAL: [&str; 16] = [
+    "addr",
+    "src_addr",
+    "dst_addr",
+    "proto",
+    "port",
+    "src_port",
+    "dst_port",
+    "exporter_addr",
+    "octets",
+    "packets",
+    "tcp_flags",
+    "in_if",
+    "out_if",
+    "namespace",
+    "pod",
+    "vlan",
+];
+
+/// Names that start with the prefix, then names that have it inside; the usual ones first.
 fn fields(table: Table, prefix: &str) -> Vec<CompletionItem> {
     let prefix = prefix.to_ascii_lowercase();
     let columns = table.columns().iter().filter(|def| def.stored).map(|def| (def.name, def.doc));
     let pairs = Field::pairs(table).map(|(name, _)| (name, "Either side"));
     let elements =
         [("ie(", "An element without a column: ie(enterprise, id)"), ("not", ""), ("(", "")];
-    let all: Vec<_> = pairs.chain(columns).chain(elements).collect();
+    let mut all: Vec<_> = pairs.chain(columns).chain(elements).collect();
+    all.sort_by_key(|(name, _)| {
+        USUAL.iter().position(|usual| usual == name).unwrap_or(USUAL.len())
+    });
     let starts = all.iter().filter(|(name, _)| name.starts_with(&prefix));
     let holds = all.iter().filter(|(name, _)| {
         !prefix.is_empty() && !name.starts_with(&prefix) && name.contains(&prefix)

@@ -254,6 +254,7 @@ fn completion_knows_what_can_follow() {
     };
     let fields = at("src_po").2;
     assert_eq!(fields[..4], ["src_port", "src_pod", "src_pod_labels", "src_pod_uuid"]);
+    assert_eq!(at("pr").2[0], "proto", "the usual before the rare");
     assert_eq!(at("proto "), (6, 0, ["=", "!=", "in", "not in", "is"].map(String::from).to_vec()));
     assert_eq!(at("proto = tc"), (8, 2, vec!["tcp".into(), "tcf".into()]));
     assert_eq!(at("tcp_flags has syn|a"), (18, 1, vec!["ack".into()]));
