@@ -55,6 +55,17 @@ test("a rate of a cut bucket is put per second of its part inside, a sum is not"
   expect(cut("octets").values).toEqual([50, 100]);
 });
 
+test("counts of buckets that are not whole are no figures while the range moves with now", () => {
+  const columns = [column("time", [at(0), at(10), at(20)]), column("proto", [6, 6, 6]), column("octets", [7, 100, 1])];
+  const found = answer(columns, [], [columns[0]!, columns[2]!], 5, 22);
+  const live = chartOf(found, { ...reading("octets", 5, 22), sliding: true }).groups[0]!;
+  expect(live.values).toEqual([null, 100, null]);
+  expect(live.statistics).toMatchObject({ whole: 108, min: 100, last: 100 });
+  expect(chartOf(found, reading("octets", 5, 22)).groups[0]!.values).toEqual([7, 100, 1]);
+  const short = chartOf(answer(columns, [], [columns[0]!, columns[2]!], 11, 19), { ...reading("octets", 11, 19), sliding: true });
+  expect(short.groups[0]!.values).toEqual([100]);
+});
+
 test("a short piece of a bucket draws no rate but counts", () => {
   const columns = [column("time", [at(0), at(10)]), column("proto", [6, 6]), column("bps", [1, 100])];
   const chart = chartOf(answer(columns, [], [columns[0]!, columns[2]!], 9, 20), reading("bps", 9, 20));
@@ -71,6 +82,9 @@ test("an earlier period without records is a gap there only", () => {
   const chart = chartOf(answer(columns, [], total, 0, 20), reading("bps", 0, 20));
   expect(chart.groups[0]?.values).toEqual([1, 2]);
   expect(chart.groups[0]?.previous).toEqual([null, 8]);
+  expect(chart.groups[0]?.previousWhole).toBeCloseTo(4);
+  for (const told of columns.slice(4)) told.values = [0, 0];
+  expect(chartOf(answer(columns, [], total, 0, 20), reading("bps", 0, 20)).groups[0]?.previousWhole).toBeNull();
   const ghosts = seriesOf(chart, "each").filter((series) => series.ghost);
   expect(ghosts.map((series) => series.label)).toEqual(["p6, earlier"]);
 });

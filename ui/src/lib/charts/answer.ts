@@ -44,7 +44,7 @@ export interface Group extends Series {
   group?: Value[];
   statistics: Statistics;
   previous?: (number | null)[];
-  previousWhole?: number;
+  previousWhole?: number | null;
   backward?: (number | null)[];
   backwardWhole?: number;
 }
@@ -62,6 +62,8 @@ export interface Reading {
   measure: string;
   span: Span;
   bucketMs: number;
+  /** The range moves with now: the counts of its first and last buckets are not whole yet or no more. */
+  sliding?: boolean;
   /** A value as people read it; null is not asked for. */
   text: (column: string, value: Value) => string;
 }
@@ -122,7 +124,7 @@ export function chartOf(answer: Answer, reading: Reading): Chart {
   const total = rowsOf(answer.total);
   const lived = livedIn(total, times.length, measure);
   const fill = (rows: Rows, picked: number[], prefix: string) =>
-    filled(rows, picked, { name: prefix + measure, seen: lived[prefix === "previous." ? "previous" : "now"], shares, rate: isRate(measure), bucketMs, seconds });
+    filled(rows, picked, { name: prefix + measure, seen: lived[prefix === "previous." ? "previous" : "now"], shares, rate: isRate(measure), sliding: reading.sliding ?? false, bucketMs, seconds });
 
   const make = (base: Omit<Group, "values" | "statistics">, rows: Rows, picked: number[]): Group => {
     const { values, whole } = fill(rows, picked, "");
@@ -130,7 +132,8 @@ export function chartOf(answer: Answer, reading: Reading): Chart {
     if (rows.find(`previous.${measure}`)) {
       const before = fill(rows, picked, "previous.");
       group.previous = before.values;
-      group.previousWhole = before.whole;
+      // Why: a period of which nothing is known is a gap as a whole.
+      group.previousWhole = lived.previous.includes(true) ? before.whole : null;
     }
     if (rows.find(`reverse.${measure}`)) {
       const back = fill(rows, picked, "reverse.");
@@ -207,6 +210,7 @@ function insideOf(answer: Answer, times: number[], bucketMs: number): number[] {
 }
 
 interface Filling {
+  sliding: boolean;
   name: string;
   seen: boolean[];
   shares: number[];
@@ -226,7 +230,11 @@ function filled(rows: Rows, picked: number[], how: Filling): { values: (number |
     sum += value;
     if (how.seen[index]) values[index] = value;
   }
-  if (!how.rate) return { values, whole: sum };
+  if (!how.rate) {
+    // Why: half a bucket would be drawn, and told as the lowest and the last, as if traffic had fallen.
+    if (how.sliding && how.shares.includes(1)) how.shares.forEach((share, index) => { if (share < 1) values[index] = null; });
+    return { values, whole: sum };
+  }
   how.shares.forEach((share, index) => {
     const value = values[index] ?? null;
     if (share === 1 || value === null) return;

@@ -15,6 +15,8 @@ export interface Asked {
   state: ExploreState;
   span: Span;
   bucketMs: number;
+  /** The range moved with now when it was asked. */
+  live: boolean;
   query: Query;
 }
 
@@ -30,7 +32,7 @@ export function bucketSeconds(span: Span, n: number, chosen?: number): number {
   return chosen !== undefined && seconds / chosen <= points ? chosen : bucketFor(span, Math.min(150, points));
 }
 
-export function ask(state: ExploreState, span: Span, filter: string): Asked {
+export function ask(state: ExploreState, span: Span, filter: string, live = false): Asked {
   const isFlows = state.view === "sankey";
   const bucket = bucketSeconds(span, state.n, state.bucketS);
   const isCount = state.measure === "flows" || state.measure === "fps";
@@ -48,7 +50,7 @@ export function ask(state: ExploreState, span: Span, filter: string): Asked {
     if (state.compare) query.compare = state.compare;
     if (state.both) query.directions = "both";
   }
-  return { state, span, bucketMs: bucket * 1e3, query };
+  return { state, span, bucketMs: bucket * 1e3, live, query };
 }
 
 /** No record passed: neither now nor, where asked, in the other direction. */

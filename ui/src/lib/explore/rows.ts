@@ -23,7 +23,7 @@ export function figuresOf(chart: Chart, measure: string, earlier?: string): Figu
   ];
   if (!rate) figures.push({ key: "sum", label: "sum", title: "Over the whole range", of: (group) => group.statistics.whole });
   figures.push(
-    { key: "avg", label: "avg", title: rate ? "Mean over the whole range" : "Mean of the buckets", of: (group) => (rate ? group.statistics.whole : group.statistics.avg) },
+    { key: "avg", label: "avg", title: rate ? "Mean over the whole range, gaps included" : "Mean of the whole buckets", of: (group) => (rate ? group.statistics.whole : group.statistics.avg) },
     { key: "min", label: "min", title: "Lowest bucket", of: (group) => group.statistics.min },
     { key: "max", label: "max", title: "Highest bucket", of: (group) => group.statistics.max },
     { key: "last", label: "last", title: "Last whole bucket", of: (group) => group.statistics.last },
