@@ -22,6 +22,8 @@ test("shifting forward ends at now and is live again", () => {
   const back = shift({ from: "-1h", to: "now" }, -1, NOW);
   expect(back).toEqual({ from: "2026-11-20T10:30:00Z", to: "2026-11-20T11:30:00Z" });
   expect(shift(back, 1, NOW)).toEqual({ from: "-1h", to: "now" });
+  expect(shift(back, 1, NOW + 90e3), "a minute later too").toEqual({ from: "-1h", to: "now" });
+  expect(shift(back, 1, NOW + 600e3).to).toBe("2026-11-20T12:00:00Z");
 });
 
 test("zooming out doubles the range", () => {

@@ -16,6 +16,9 @@ const UNIT_MS: Record<string, number> = { s: 1e3, m: 60e3, h: 3600e3, d: 86400e3
 
 export const DEFAULT_RANGE: Range = { from: "-1h", to: "now" };
 
+/** The captures of the demo come again every few seconds, and begin when it is started. */
+export const DEMO_RANGE: Range = { from: "-15m", to: "now" };
+
 export const PRESETS: { label: string; range: Range }[] = [
   { label: "Last 5 minutes", range: { from: "-5m", to: "now" } },
   { label: "Last 15 minutes", range: { from: "-15m", to: "now" } },
@@ -80,12 +83,12 @@ export function isLive(range: Range): boolean {
   return range.to === "now" || range.to === "";
 }
 
-/** Moves by half the range; never past now. */
+/** Moves by half the range; never past now, and live again where no more than a sliver is left to it. */
 export function shift(range: Range, direction: -1 | 1, now: number): Range {
   const span = resolve(range, now);
   const length = span.to - span.from;
   const to = Math.min(span.to + (direction * length) / 2, now);
-  if (to === now && direction === 1) return { from: `-${durationText(length)}`, to: "now" };
+  if (direction === 1 && now - to < Math.max(10e3, length / 20)) return { from: `-${durationText(length)}`, to: "now" };
   return absolute({ from: to - length, to });
 }
 

@@ -1,8 +1,9 @@
 // What every page shares: range, time zone, filter, refresh. Reads and writes the address.
 
 import { joined } from "../filter/condition";
+import { session } from "../shell/session.svelte";
 import { router } from "./router.svelte";
-import { absolute, DEFAULT_RANGE, isLive, type Range, resolve, type Span } from "./time";
+import { absolute, DEFAULT_RANGE, DEMO_RANGE, isLive, type Range, resolve, type Span } from "./time";
 
 const REFRESH_DEFAULT_S = 10;
 
@@ -14,7 +15,8 @@ class View {
   #timer: number | undefined;
 
   get range(): Range {
-    return { from: router.get("from", DEFAULT_RANGE.from), to: router.get("to", DEFAULT_RANGE.to) };
+    const usual = session.about?.demo ? DEMO_RANGE : DEFAULT_RANGE;
+    return { from: router.get("from", usual.from), to: router.get("to", usual.to) };
   }
   get span(): Span {
     return resolve(this.range, this.now);

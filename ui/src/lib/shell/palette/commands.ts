@@ -1,5 +1,7 @@
 // Everything the palette can do, in the order in which it is offered while nothing is typed.
 
+import { VIEWS } from "../../explore/state";
+import { VIEW_WORDS } from "../../explore/words";
 import { router } from "../../state/router.svelte";
 import { schema } from "../../state/schema.svelte";
 import { PRESETS } from "../../state/time";
@@ -24,7 +26,7 @@ export interface Command {
 }
 
 export function commands(): Command[] {
-  return [...pages(), ...acts(), ...savedViews(), ...times(), ...looks(), ...groups()];
+  return [...pages(), ...acts(), ...savedViews(), ...times(), ...looks(), ...charts(), ...groups()];
 }
 
 function pages(): Command[] {
@@ -75,6 +77,13 @@ function looks(): Command[] {
   ];
   return choices.map(([choice, label, icon]) => ({
     id: `theme ${choice}`, label, icon, more: "theme", act: () => theme.choose(choice),
+  }));
+}
+
+function charts(): Command[] {
+  return VIEWS.map((name) => ({
+    id: `chart ${name}`, label: `Explore as ${VIEW_WORDS[name]?.toLowerCase()}`, icon: "forward", more: "view",
+    act: () => (router.page === "explore" ? router.set({ view: name }) : router.open("explore", { view: name })),
   }));
 }
 
