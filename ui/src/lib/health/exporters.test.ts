@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Exporter } from "../api/types";
-import { found, ordered, rows } from "./exporters";
+import { found, ordered, ratesTold, rows, withRates } from "./exporters";
 
 const NOW = Date.parse("2026-11-20T17:10:00Z");
 const exporter = (addr: string, more: Partial<Exporter> = {}) =>
@@ -35,4 +35,15 @@ test("every word is looked for in name, address, protocol and domain", () => {
   expect(keys(found(ALL, "core 0.9"))).toEqual(["10.0.0.9|0|ipfix"]);
   expect(keys(found(ALL, "domain 7"))).toEqual(["10.0.0.9|7|netflow9"]);
   expect(found(ALL, "nothing")).toEqual([]);
+});
+
+test("rates that only records tell are those of their exporter and domain", () => {
+  const column = (name: string, values: (string | number)[]) => ({ name, type: "u32", unit: "", values });
+  const told = ratesTold([column("exporter_addr", ["a", "a", "b"]), column("observation_domain", [0, 0, 7]), column("sampling_rate", [16, 512, 4])]);
+  const rates = (addr: string, more: Partial<Exporter> = {}) =>
+    withRates(exporter(addr, { sampling: [], ...more }), told).sampling.map(({ rate }) => rate);
+  expect(rates("a")).toEqual([16, 512]);
+  expect(rates("b")).toEqual([]);
+  expect(rates("b", { domain: 7 })).toEqual([4]);
+  expect(rates("a", { sampling: [{ sampler: 1, rate: 9 }] })).toEqual([9]);
 });

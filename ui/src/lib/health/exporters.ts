@@ -1,6 +1,6 @@
 // The list of exporters: what is searched, how it is ordered, what needs a look.
 
-import type { Exporter } from "../api/types";
+import type { Column, Exporter } from "../api/types";
 import { LOST_MS, lossOf } from "../overview/plan";
 import { LOSS_MAX, SKEW_MAX_MS } from "./words";
 
@@ -36,6 +36,23 @@ export function rows(exporters: Exporter[], now: number): Row[] {
       isSkewed: Math.abs(exporter.clock_skew_ms) > SKEW_MAX_MS,
     };
   });
+}
+
+/** Sampling rates by exporter and domain, of an answer grouped by those and by rate. */
+export function ratesTold([addr, domain, rate]: Column[]): Map<string, number[]> {
+  const told = new Map<string, number[]>();
+  addr?.values.forEach((value, row) => {
+    const key = `${value}|${domain?.values[row]}`;
+    told.set(key, [...(told.get(key) ?? []), Number(rate?.values[row])]);
+  });
+  return told;
+}
+
+/** With the rates of its records where its options tell none. */
+export function withRates(exporter: Exporter, told: Map<string, number[]> | undefined): Exporter {
+  const rates = told?.get(`${exporter.addr}|${exporter.domain}`);
+  if (!rates || exporter.sampling.length > 0) return exporter;
+  return { ...exporter, sampling: rates.map((rate) => ({ sampler: null, rate })) };
 }
 
 /** Rows whose name, address, protocol or domain has every word. */

@@ -15,11 +15,11 @@ test("the usual columns fit the data", () => {
   const found = usual(DEFS, [
     dimension("src_addr", 1_000, 50), dimension("in_if", 1_000, 4), dimension("in_if_name", 800, 4),
     dimension("out_if", 900, 4), dimension("src_pod", 100, 7), dimension("vlan", 1_000, 1),
-    dimension("sampling_rate", 5, 3),
+    dimension("sampling_rate", 5, 3), dimension("tcp_flags", 900, 1),
   ]);
   expect(found).toEqual([
     "received_at", "exporter_addr", "src_pod", "src_addr", "src_port", "dst_addr", "dst_port", "proto",
-    "octets", "packets", "in_if_name", "out_if",
+    "tcp_flags", "octets", "packets", "in_if_name", "out_if",
   ]);
 });
 

@@ -38,9 +38,12 @@ export function usual(defs: ColumnDef[], dimensions: Dimension[] | undefined): s
   return chosen.slice(0, USUAL_MAX);
 }
 
-/** Columns that are the same in every record are left out, but for those that matter anyway. */
+/**
+ * Columns that are the same in every record are left out, but for those that matter anyway. How
+ * many values differ is known of the newest block alone, which may be of one exporter.
+ */
 function tellsApart(name: string, dimension: Dimension): boolean {
-  return dimension.distinct > 1 || /namespace|pod|process|_if/.test(name);
+  return dimension.distinct > 1 || /namespace|pod|process|_if|tcp_flags|sampling_rate/.test(name);
 }
 
 /** The chosen columns of an address; unknown names and doubles are dropped. */
