@@ -23,7 +23,9 @@ impl Guarded {
         let tokens = Tokens::in_folder(&folder);
         let (entry, secret) = tokens.create("wall display", NOW).unwrap();
         let access = Access::Token(Tokens::in_folder(&folder));
-        let server = Server::start(Setup { access, ..Setup::default() });
+        // So that none is closed for its silence while a test looks at it.
+        let connections = (8, Duration::from_secs(60));
+        let server = Server::start(Setup { access, connections, ..Setup::default() });
         let token = secret.reveal().to_owned();
         Guarded { server, tokens, folder, id: entry.id, token }
     }
