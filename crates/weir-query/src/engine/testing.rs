@@ -106,12 +106,8 @@ impl MemoryPart {
         let times: Vec<_> = times.collect();
         let times = times.iter().min().copied().zip(times.iter().max().copied());
         let head = PartHead { id, table, tier, closed, times };
-        MemoryPart {
-            head,
-            blocks: Arc::new(Blocks(blocks)),
-            names: Arc::new(names),
-            is_damaged: false,
-        }
+        let (blocks, names) = (Arc::new(Blocks(blocks)), Arc::new(names));
+        MemoryPart { head, blocks, names, is_damaged: false }
     }
 
     /// The same, of which no column can be read.
