@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bucketFor, duration, durationText, moment, resolve, shift, zoomOut } from "./time";
+import { bucketFor, duration, durationText, moment, refreshSeconds, resolve, shift, zoomOut } from "./time";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 
@@ -36,4 +36,10 @@ test("buckets are usual widths that keep the number of points", () => {
   expect(bucketFor({ from: NOW - 3600e3, to: NOW })).toBe(30);
   expect(bucketFor({ from: NOW - 60e3, to: NOW })).toBe(1);
   expect(bucketFor({ from: NOW - 86400e3 * 30, to: NOW })).toBe(21600);
+});
+
+test("no link makes the page ask without a pause", () => {
+  for (const [text, seconds] of [["", 10], ["30", 30], ["0", 0], ["-5", 0], ["x", 0], ["0.001", 1], ["1e9", 86_400], ["Infinity", 86_400]] as const) {
+    expect(refreshSeconds(text)).toBe(seconds);
+  }
 });

@@ -29,6 +29,18 @@ export const PRESETS: { label: string; range: Range }[] = [
   { label: "Last 30 days", range: { from: "-30d", to: "now" } },
 ];
 
+const REFRESH_USUAL_S = 10;
+
+/**
+ * Seconds between refreshes as the address has them; 0 is none. Anybody can write a link: a timer
+ * of less than a second would flood the server, and browsers run one of more than 24 days at once.
+ */
+export function refreshSeconds(text: string): number {
+  if (text === "") return REFRESH_USUAL_S;
+  const seconds = Number(text);
+  return seconds > 0 ? Math.min(Math.max(seconds, 1), 86_400) : 0;
+}
+
 /** Milliseconds of `1h30m`, `90s` …; undefined when it is not a duration. */
 export function duration(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ms|[smhdw]))+$/.test(text)) return undefined;

@@ -3,9 +3,7 @@
 import { joined } from "../filter/condition";
 import { session } from "../shell/session.svelte";
 import { router } from "./router.svelte";
-import { absolute, DEFAULT_RANGE, DEMO_RANGE, isLive, type Range, resolve, type Span } from "./time";
-
-const REFRESH_DEFAULT_S = 10;
+import { absolute, DEFAULT_RANGE, DEMO_RANGE, isLive, type Range, refreshSeconds, resolve, type Span } from "./time";
 
 class View {
   /** Grows by one whenever live pages should ask again. */
@@ -33,8 +31,7 @@ class View {
   }
   /** Seconds between refreshes; 0 when paused. */
   get refresh(): number {
-    const text = router.get("refresh");
-    return text === "" ? REFRESH_DEFAULT_S : Math.max(0, Number(text) || 0);
+    return refreshSeconds(router.get("refresh"));
   }
 
   setRange(range: Range): void {
