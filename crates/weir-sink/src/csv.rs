@@ -5,4 +5,4 @@ mod read;
 mod write;
 
 pub use read::{ReadError, Reader};
-pub use write::{Writer, write_field};
+pub use write::{Writer, is_formula, write_field};

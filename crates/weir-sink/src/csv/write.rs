@@ -102,7 +102,7 @@ fn unquote(json: &[u8]) -> &[u8] {
 
 /// True for text that a spreadsheet would take for a formula, and for such text behind
 /// apostrophes: so that taking one away gives back what one was put before.
-pub(crate) fn is_formula(text: &str) -> bool {
+pub fn is_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 

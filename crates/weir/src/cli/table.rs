@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::Value;
 use weir_model::Table;
+use weir_sink::csv::is_formula;
 
 use super::text::{human, visible, visible_json};
 
@@ -108,10 +109,10 @@ fn csv(answer: &Answer) -> String {
 }
 
 /// A field of CSV: quoted when it has to be, control characters escaped. What a spreadsheet would
-/// take for a formula gets an apostrophe in front, numbers aside: names come from the network.
+/// take for a formula gets an apostrophe in front, which `weir import` takes away again, numbers
+/// aside: names come from the network.
 pub fn csv_field(text: &str) -> String {
-    let formula =
-        text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let formula = is_formula(text) && text.parse::<f64>().is_err();
     let text = format!("{}{}", if formula { "'" } else { "" }, visible(text));
     match text.contains([',', '"', '\n', '\r']) || text.starts_with(' ') {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
@@ -254,6 +255,20 @@ pub fn align(lines: &[Vec<String>], right: &[bool]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn csv_marks_what_import_unmarks() {
+        for (text, field) in [
+            ("=1+1", "'=1+1"),
+            ("'=1", "''=1"),
+            ("-x", "'-x"),
+            ("-1.5", "-1.5"),
+            ("'plain", "'plain"),
+            ("a,b", "\"a,b\""),
+        ] {
+            assert_eq!(csv_field(text), field);
+        }
+    }
 
     const DOCUMENT: &str = r#"{"columns":[
         {"name":"src_addr","type":"addr","unit":"","values":["10.0.0.1","2001:db8::1"]},
