@@ -17,8 +17,8 @@ test("a column may be taken twice with different prefixes", () => {
 
 test("columns without data come last and say so", () => {
   const found = offers(all, [{ name: "src_pod", rows: 5, distinct: 2 }], [], "");
-  expect(found.map((offer) => [offer.name, offer.silent, offer.distinct])).toEqual([
-    ["src_pod", false, 2], ["src_addr", true, undefined], ["dst_port", true, undefined], ["tos", true, undefined],
+  expect(found.map((offer) => [offer.name, offer.silent, offer.rows])).toEqual([
+    ["src_pod", false, 5], ["src_addr", true, undefined], ["dst_port", true, undefined], ["tos", true, undefined],
   ]);
 });
 

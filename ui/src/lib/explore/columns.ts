@@ -6,8 +6,8 @@ export interface Offer {
   name: string;
   doc: string;
   group: string;
-  /** Different values of the last hour, roughly; undefined where nothing is known. */
-  distinct?: number;
+  /** Records with a value in the last hour; undefined where nothing is known. */
+  rows?: number;
   /** Nothing was told in the last hour. */
   silent: boolean;
 }
@@ -27,7 +27,7 @@ export function offers(columns: ColumnDef[], dimensions: Dimension[] | undefined
     .map((column): Offer => {
       const data = told?.get(column.name);
       const silent = told !== undefined && (data?.rows ?? 0) === 0;
-      return { name: column.name, doc: column.doc, group: column.group, silent, ...(data && { distinct: data.distinct }) };
+      return { name: column.name, doc: column.doc, group: column.group, silent, ...(data && { rows: data.rows }) };
     });
   const inName = (offer: Offer) => (words.length > 0 && words.every((word) => offer.name.includes(word)) ? 0 : 1);
   return found.sort((a, b) => Number(a.silent) - Number(b.silent) || inName(a) - inName(b) || usual(a.name) - usual(b.name));

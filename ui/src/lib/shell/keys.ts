@@ -72,6 +72,16 @@ export const HELP: { group: string; rows: { keys: string[]; does: string }[] }[]
     ],
   },
   {
+    group: "In a table",
+    rows: [
+      { keys: ["↑", "↓", "←", "→"], does: "Walk" },
+      { keys: ["Ctrl Home", "Ctrl End"], does: "First, last" },
+      { keys: ["Enter", "Esc"], does: "Open and close a record; sort" },
+      { keys: ["Space"], does: "What can be done with a value" },
+      { keys: ["Shift ←", "Alt ←"], does: "A heading: width, place" },
+    ],
+  },
+  {
     group: "On a value",
     rows: [{ keys: ["Enter"], does: "Keep, leave out, divide, records, copy" }],
   },
