@@ -31,7 +31,8 @@ fn connections_of_this_machine_are_records_within_ten_seconds() {
     let (_server, _) = listener.accept().unwrap();
     client.write_all(&[7; 12_345]).unwrap();
     let filter = format!("dst_port = {}", address.port());
-    let args = ["--filter", &filter, "--group-by", "src_pid,tcp_state", "--measure", "octets"];
+    let args = ["--filter", &filter, "--group-by", "src_pid,tcp_state"];
+    let args = [&args[..], &["--measure", "octets,sum(retransmits)"]].concat();
     let began = Instant::now();
     let row = loop {
         if let Some(row) = serve.query(&args).first() {
@@ -41,7 +42,12 @@ fn connections_of_this_machine_are_records_within_ten_seconds() {
         std::thread::sleep(Duration::from_millis(100));
     };
     assert_eq!(row["src_pid"], u64::from(std::process::id()), "{row}");
-    assert_eq!((&row["octets"], &row["tcp_state"]), (&12_345.into(), &"ESTABLISHED".into()));
+    assert_eq!(row["tcp_state"], "ESTABLISHED");
+    // What was sent again was sent: a machine under load does that within itself too.
+    match row["sum(retransmits)"].as_u64() {
+        Some(0) => assert_eq!(row["octets"], 12_345),
+        again => assert!(row["octets"].as_u64() > Some(12_345) && again.is_some(), "{row}"),
+    }
     let meter = &health(&serve)["meter"];
     assert_eq!(meter["enabled"], true);
     for account in ["flows", "counters"] {
