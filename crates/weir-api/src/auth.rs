@@ -1,6 +1,7 @@
 //! Who may ask. Beyond loopback: who shows a token, or has a session that was opened with one. On
-//! loopback: any program of this machine, but no web page of another site, which is what the Host
-//! and Origin checks are for (a page can make a name of its own resolve to 127.0.0.1).
+//! loopback: any program of this machine, but no web page of another site, which is what the checks
+//! of Host (a page can make a name of its own resolve to 127.0.0.1), Origin and Sec-Fetch-Site are
+//! for.
 //!
 //! Every path has its [`Policy`] in the table of routes; what is not in the table is guarded.
 
@@ -9,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use weir_model::{Clock, Timestamp};
@@ -89,6 +90,7 @@ impl Gate {
             return Ok(Asker::Stranger);
         }
         check_origin(headers)?;
+        check_site(headers)?;
         match &self.access {
             Access::Open => Ok(Asker::Anyone),
             Access::Local { allowed_hosts } => {
@@ -171,7 +173,7 @@ pub fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .take(8)
 }
 
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
@@ -213,6 +215,22 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
         .remedy(
             "ask from a program, or from a page that this Weir served; a proxy must hand on Host",
         ))
+}
+
+/// What asks without naming an origin, as images do: browsers say whose page it is for, if they
+/// can tell (https, and loopback). Weir would answer nobody there, but have the work.
+fn check_site(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = |name| text(headers, HeaderName::from_static(name)).unwrap_or_default();
+    let site = value("sec-fetch-site");
+    // Why: a link may be followed from anywhere; the page that has it sees nothing of the answer.
+    let is_followed =
+        (value("sec-fetch-mode"), value("sec-fetch-dest")) == ("navigate", "document");
+    if !matches!(site, "cross-site" | "same-site") || is_followed {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::ForeignOrigin, "a page of another site asks")
+        .field("Sec-Fetch-Site")
+        .remedy("ask from a program, or from a page that this Weir served"))
 }
 
 fn refused(detail: &str) -> Problem {

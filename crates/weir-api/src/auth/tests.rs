@@ -74,6 +74,29 @@ fn pages_of_other_sites_are_refused_whatever_the_rule() {
 }
 
 #[test]
+fn what_pages_of_other_sites_load_is_refused_and_their_links_are_followed() {
+    let gate = gate(Access::Local { allowed_hosts: vec![] });
+    for (site, mode, dest, expected) in [
+        ("same-origin", "cors", "empty", "Anyone"),
+        ("none", "navigate", "document", "Anyone"),
+        ("cross-site", "navigate", "document", "Anyone"),
+        ("cross-site", "no-cors", "image", "foreign-origin"),
+        ("cross-site", "navigate", "iframe", "foreign-origin"),
+        ("same-site", "no-cors", "script", "foreign-origin"),
+        ("cross-site", "", "", "foreign-origin"),
+    ] {
+        let name = header::HeaderName::from_static;
+        let headers = headers(&[
+            (header::HOST, "127.0.0.1:8008"),
+            (name("sec-fetch-site"), site),
+            (name("sec-fetch-mode"), mode),
+            (name("sec-fetch-dest"), dest),
+        ]);
+        assert_eq!(get(&gate, &headers), expected, "{site} {mode} {dest}");
+    }
+}
+
+#[test]
 fn beyond_loopback_only_a_token_or_a_session_admits() {
     let folder = std::env::temp_dir().join(format!("weir-auth-{}", std::process::id()));
     let tokens = Tokens::in_folder(&folder);
