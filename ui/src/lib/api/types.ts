@@ -212,6 +212,18 @@ export interface Health {
   sockets: { transport: string; address: string; buffer_octets: number; kernel_dropped: number }[];
   connections: number;
   store: StoreHealth;
+  meter: Meter;
+}
+
+/** Metering of the machine that Weir runs on. */
+export interface Meter {
+  enabled: boolean;
+  addr: string | null;
+  tiers: { name: string; runs: boolean; why_not: string | null; costs: string | null }[];
+  flows: number;
+  flows_max: number;
+  evicted: number;
+  owners: { found: number; nobody: number; hidden_processes: number };
 }
 
 export interface Session {

@@ -15,10 +15,12 @@ function exporter(addr: string, more: Partial<Exporter> = {}): Exporter {
 }
 const missing = (count: number) => ({ missing: count, gaps: 1, reordered: 0, duplicates: 0, restarts: 0 });
 
-test("namespaces come first, then several exporters, then protocols", () => {
+test("namespaces come first, then several exporters, then processes of one, then protocols", () => {
   expect(fit([dimension("src_namespace")], 5).by).toBe("src_namespace");
   expect(fit([dimension("dst_namespace")], 5).by).toBe("dst_namespace");
   expect(fit([], 2).by).toBe("exporter_addr");
+  expect(fit([dimension("src_process")], 2).by).toBe("exporter_addr");
+  expect(fit([dimension("src_process")], 1).by).toBe("src_process");
   expect(fit([], 1).by).toBe("proto");
 });
 

@@ -22,6 +22,8 @@ export interface Stack {
 const STACKS: Stack[] = [
   { by: "src_namespace", label: "Source namespace" },
   { by: "dst_namespace", label: "Destination namespace" },
+  { by: "src_process", label: "Source process" },
+  { by: "dst_process", label: "Destination process" },
   { by: "exporter_addr", label: "Exporter" },
   { by: "proto", label: "Protocol" },
   { by: "proto,dst_port", label: "Destination port" },
@@ -57,7 +59,10 @@ export function fit(dimensions: Dimension[], exporters: number): Fit {
   const ends = dimensions.filter(({ name, rows }) => rows > 0 && (name === "src_addr" || name === "dst_addr"));
   const few = ends.length === 2 && ends.every(({ distinct }) => distinct <= ADDRESSES_FEW);
   const pods = told.has("src_pod") && told.has("dst_pod");
-  const by = named ? (told.has("src_namespace") ? "src_namespace" : "dst_namespace") : exporters > 1 ? "exporter_addr" : "proto";
+  const namespace = told.has("src_namespace") ? "src_namespace" : "dst_namespace";
+  // Where one machine tells of itself alone, its processes say more than its protocols.
+  const alone = told.has("src_process") ? "src_process" : "proto";
+  const by = named ? namespace : exporters > 1 ? "exporter_addr" : alone;
   return { by, stacks, ends: pods ? ["src_pod", "dst_pod"] : few ? ["src_addr", "dst_addr"] : ["src_addr/24/64", "dst_addr/24/64"] };
 }
 
