@@ -2,7 +2,7 @@
 
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launch, Watched } from "./harness/browser";
+import { launch, NARROW, Watched, WIDE } from "./harness/browser";
 import { EXACT } from "./harness/truth";
 import { Weir } from "./harness/weir";
 
@@ -74,6 +74,37 @@ test("a wrong name is pointed at, exchanged by a click, and undo takes it back",
   expect(await field.inputValue()).toBe('src_pod != "😀" and dst_port = 443');
   await page.keyboard.press("Control+z");
   expect(await field.inputValue()).toBe('src_pod != "😀" and dst_prot = 443');
+  await watched.close();
+});
+
+test("what was run and refused stays pointed at until it is changed", async () => {
+  const watched = await open("/overview?refresh=0");
+  const { page } = watched;
+  await page.keyboard.press("/");
+  await page.keyboard.type("proto = tpc");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").waitFor();
+  // Longer than an unfinished filter is left alone.
+  await page.waitForTimeout(1_200);
+  expect(await page.getByRole("alert").isVisible()).toBe(true);
+  await page.keyboard.type("p");
+  await page.getByRole("alert").waitFor({ state: "hidden" });
+  expect(unexpected(watched)).toEqual([]);
+  await watched.close();
+});
+
+test.each([WIDE, NARROW])("the range of time opens in sight wherever the page is scrolled to (%o)", async (viewport) => {
+  const watched = await Watched.open(browser, weir.url, { viewport });
+  await watched.go("/overview?refresh=0");
+  const { page } = watched;
+  await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+  await page.keyboard.press("t");
+  const field = page.getByLabel("In words");
+  await field.waitFor();
+  await expect.poll(async () => {
+    const box = await field.boundingBox();
+    return box !== null && box.y >= 0 && box.y + box.height <= viewport.height;
+  }).toBe(true);
   await watched.close();
 });
 
