@@ -55,11 +55,15 @@ export class Watched {
     await this.settled();
   }
 
-  /** Nothing is on its way: no request for half a second, nothing that says it is busy. */
+  /** Nothing is on its way: no request for half a second, nothing that says it is busy or fades. */
   async settled(): Promise<void> {
     await this.page.waitForFunction(() => document.querySelector("main")?.childElementCount);
     await this.page.waitForLoadState("networkidle");
-    await this.page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+    // What was just clicked says so after a frame; what was busy fades back for some more.
+    await this.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+    await this.page.waitForFunction(
+      () => !document.querySelector('[aria-busy="true"]') && !document.getAnimations().some((one) => one instanceof CSSTransition),
+    );
   }
 
   /** Serious and critical findings of axe: a line for each rule, with where it was seen first. */
