@@ -1,10 +1,10 @@
 //! Numbers for values, the same in every part of a query: addresses, strings, wide numbers and
 //! whole keys get dense ids, so that groups of different segments meet.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use weir_model::{Addr, Code, Interner};
 
 /// Values numbered in the order they came.
@@ -38,10 +38,38 @@ impl<T: Copy + Eq + Hash> Ids<T> {
     }
 }
 
+/// Parts of [`Shards`].
+const SHARDS: u32 = 16;
+
+/// Values numbered by several threads at once: a value's hash says which part numbers it. The ids
+/// are as dense as hashes are even.
+#[derive(Debug, Default)]
+pub(crate) struct Shards<T> {
+    hasher: DefaultHashBuilder,
+    parts: [Mutex<Ids<T>>; SHARDS as usize],
+}
+
+impl<T: Copy + Eq + Hash> Shards<T> {
+    pub fn id(&self, value: T) -> u32 {
+        // The tables inside go by the lower bits of a hash of their own.
+        let shard = (self.hasher.hash_one(value) >> 40) as u32 % SHARDS;
+        let id = lock(&self.parts[shard as usize]).id(value);
+        id.saturating_mul(SHARDS).saturating_add(shard)
+    }
+
+    pub fn get(&self, id: u32) -> Option<T> {
+        lock(&self.parts[(id % SHARDS) as usize]).get(id / SHARDS)
+    }
+
+    fn octets(&self) -> usize {
+        self.parts.iter().map(|part| lock(part).octets()).sum()
+    }
+}
+
 /// The ids of one query, shared by its threads.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    addrs: Mutex<Ids<Addr>>,
+    addrs: Shards<Addr>,
     strings: Mutex<Interner>,
     words: Mutex<Ids<u64>>,
     keys: Mutex<Ids<u128>>,
@@ -53,8 +81,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pool {
-    pub fn addrs(&self) -> MutexGuard<'_, Ids<Addr>> {
-        lock(&self.addrs)
+    pub fn addrs(&self) -> &Shards<Addr> {
+        &self.addrs
     }
 
     pub fn strings(&self) -> MutexGuard<'_, Interner> {
