@@ -224,6 +224,7 @@ export interface Meter {
   flows_max: number;
   evicted: number;
   owners: { found: number; nobody: number; hidden_processes: number };
+  ledger: { flows: Account; counters: Account };
 }
 
 export interface Session {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Exporter } from "../api/types";
-import { bucketSeconds, diskForecast, fit, lossOf, questions, stations } from "./plan";
+import type { Exporter, Health } from "../api/types";
+import { bucketSeconds, diskForecast, fit, keptBy, lossOf, ownDrops, questions, stations } from "./plan";
 import { serviceOf } from "./services";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
@@ -85,4 +85,15 @@ test("ports have the name that is usual for their protocol", () => {
   expect([serviceOf(6, 443), serviceOf(17, 443), serviceOf(17, 53), serviceOf(1, 53), serviceOf(6, 1)]).toEqual([
     "https", "quic", "dns", undefined, undefined,
   ]);
+});
+
+test("what is metered here counts like what is received", () => {
+  const account = (kept: number, dropped: Record<string, number> = {}) => ({ received: kept, kept, in_flight: 0, dropped });
+  const health = {
+    sockets: [{ kernel_dropped: 7 }, { kernel_dropped: 1 }],
+    ledger: { messages: account(10, { malformed: 2 }), sets: account(20), records: account(30) },
+    meter: { ledger: { flows: account(400, { store: 3 }), counters: account(5000) } },
+  } as unknown as Health;
+  expect(keptBy(health)).toBe(5430);
+  expect(ownDrops(health)).toEqual({ kernel: 8, weir: 5 });
 });

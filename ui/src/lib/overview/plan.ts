@@ -148,12 +148,19 @@ export function stations(exporters: Exporter[], now: number): Station[] {
   return all.sort((a, b) => Number(b.lost) - Number(a.lost) || b.recordsPerSecond - a.recordsPerSecond || (a.addr < b.addr ? -1 : 1));
 }
 
+/** Records kept since Weir's start: received ones, and those metered here. */
+export function keptBy({ ledger, meter }: Health): number {
+  return ledger.records.kept + meter.ledger.flows.kept + meter.ledger.counters.kept;
+}
+
 /** Dropped by the kernel and by Weir itself since its start, whatever the reason. */
 export function ownDrops(health: Health): { kernel: number; weir: number } {
   const kernel = health.sockets.reduce((sum, socket) => sum + socket.kernel_dropped, 0);
   const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, count) => all + count, 0);
   const { messages, sets, records } = health.ledger;
-  return { kernel, weir: sum(messages.dropped) + sum(sets.dropped) + sum(records.dropped) };
+  const { flows, counters } = health.meter.ledger;
+  const weir = [messages, sets, records, flows, counters].reduce((all, account) => all + sum(account.dropped), 0);
+  return { kernel, weir };
 }
 
 /** `full in 12 days`; null when retention holds it. */
