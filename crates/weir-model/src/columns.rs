@@ -316,6 +316,28 @@ pub mod flows {
         256 DUPLICATE "duplicate" U8 None Other Dimension [] "1 when a better observer reported the same flow";
         257 EXTRA "extra" Elements None Other Dimension [] "Elements without a column, as sent; filter with ie(pen, id)";
         258 EXPORTER_AS "exporter_as" U32 None Route Dimension [] "AS number of the exporter itself (sFlow gateway record)";
+        259 METERED_BY "metered_by" Str None Exporter Dimension [] "Sources of the metering process that saw the flow, the one whose counts these are first";
+        260 CT_ZONE "ct_zone" U16 None Nat Dimension [] "Connection tracking zone";
+        261 CT_MARK "ct_mark" U32 None Nat Dimension [] "Connection tracking mark";
+        262 CT_LABELS "ct_labels" Bytes None Nat Dimension [] "Connection tracking labels, 16 octets";
+        263 EXPORTER_INSTANCE "exporter_instance" Bytes None Exporter Dimension [] "Number that an exporter which understands acknowledgements has given itself, 16 octets";
+        264 EXPORT_SEQUENCE "export_sequence" U64 None Exporter Dimension [] "Number of the first record of the message, counted by that exporter in 64 bits";
+        265 SRC_GID "src_gid" U32 None Process Dimension [] "Group id of the source process";
+        266 SRC_GROUP "src_group" Str None Process Dimension [] "Group of the source process";
+        267 SRC_VM_SIZE "src_vm_size" U64 Octets Process Measure [] "Virtual memory of the source process";
+        268 SRC_VM_PEAK "src_vm_peak" U64 Octets Process Measure [] "Most virtual memory that the source process has had";
+        269 SRC_PARENT_EXE "src_parent_exe" Str None Process Dimension [] "Path of the program of the parent of the source process";
+        270 SRC_PROCESS_START "src_process_start" Time None Process Time [] "When the source process started";
+        271 SRC_RUNTIME "src_runtime" Str None Process Dimension [] "Runtime of the source container";
+        272 SRC_NETNS "src_netns" U32 None Process Dimension [] "Network namespace of the source socket, by its inode";
+        273 DST_GID "dst_gid" U32 None Process Dimension [] "Group id of the destination process";
+        274 DST_GROUP "dst_group" Str None Process Dimension [] "Group of the destination process";
+        275 DST_VM_SIZE "dst_vm_size" U64 Octets Process Measure [] "Virtual memory of the destination process";
+        276 DST_VM_PEAK "dst_vm_peak" U64 Octets Process Measure [] "Most virtual memory that the destination process has had";
+        277 DST_PARENT_EXE "dst_parent_exe" Str None Process Dimension [] "Path of the program of the parent of the destination process";
+        278 DST_PROCESS_START "dst_process_start" Time None Process Time [] "When the destination process started";
+        279 DST_RUNTIME "dst_runtime" Str None Process Dimension [] "Runtime of the destination container";
+        280 DST_NETNS "dst_netns" U32 None Process Dimension [] "Network namespace of the destination socket, by its inode";
     }
 }
 
