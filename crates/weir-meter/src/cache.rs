@@ -4,19 +4,34 @@
 //! record once the flow has left it; a record is never made twice of the same octets. It reads no
 //! clock and does no I/O.
 
-pub(crate) mod flow;
+mod aliases;
+mod flow;
+mod left;
+mod names;
+mod observation;
 pub(crate) mod rows;
+mod view;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::endpoint::FlowKey;
 pub use crate::moment::Moment;
+use aliases::Aliases;
+pub use aliases::Translation;
 use flow::Flow;
-pub use flow::{Count, EndReason, Initiator, Observation, Record, Side, TcpHealth};
+use left::Left;
+pub use names::Names;
+use names::Waiting;
+pub use observation::{
+    Count, Drops, EndReason, Initiator, Interface, Nat, Observation, Record, Side, SourceKind,
+    TcpHealth, Tunnel,
+};
 
-/// How long an ended flow waits for the other end of a loopback connection to be told gone too.
-const END_LINGER: Duration = Duration::from_secs(1);
+/// How long an ended flow waits for the other end of a loopback connection to be told gone too,
+/// and for what other sources have seen of its last packets.
+const END_LINGER: Duration = Duration::from_secs(2);
 
 /// When the cache reports and how much it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +69,23 @@ pub struct CacheCounts {
     pub idle: u64,
     /// Flows that left because the cache was full.
     pub evicted: u64,
+    /// Octets that a source told of a flow that has left, after a better one had told them.
+    pub absorbed_octets: u64,
+    /// Translations known now.
+    pub translations: u64,
+    /// Translations forgotten because there were too many.
+    pub translations_evicted: u64,
+    /// Names whose flow never came.
+    pub names_given_up: u64,
+}
+
+/// What became of an observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// Its counts are those that are told of the flow.
+    Told,
+    /// A better source tells of this flow, or has told of it lately.
+    Better,
 }
 
 /// Flows that are being metered.
@@ -63,6 +95,9 @@ pub struct FlowCache {
     flows: HashMap<FlowKey, Flow>,
     /// The same flows by the time something new was told of them: the order of eviction.
     silent: BTreeSet<(Duration, FlowKey)>,
+    aliases: Aliases,
+    left: Left,
+    waiting: Waiting,
     counts: CacheCounts,
     records: Vec<Record>,
 }
@@ -74,6 +109,9 @@ impl FlowCache {
             policy,
             flows: HashMap::new(),
             silent: BTreeSet::new(),
+            aliases: Aliases::new(policy.flows_max),
+            left: Left::new(policy.flows_max),
+            waiting: Waiting::default(),
             counts: CacheCounts::default(),
             records: Vec::new(),
         }
@@ -91,30 +129,99 @@ impl FlowCache {
 
     /// What happened so far.
     pub fn counts(&self) -> CacheCounts {
-        self.counts
+        CacheCounts {
+            translations: self.aliases.len() as u64,
+            translations_evicted: self.aliases.evicted,
+            names_given_up: self.waiting.given_up,
+            ..self.counts
+        }
     }
 
     /// Takes in what a source has seen.
-    pub fn observe(&mut self, seen: &Observation, now: Moment) {
+    pub fn observe(&mut self, seen: &Observation, now: Moment) -> Observed {
+        match self.aliases.resolve(seen) {
+            Some(resolved) => self.take(&resolved, now),
+            None => self.take(seen, now),
+        }
+    }
+
+    fn take(&mut self, seen: &Observation, now: Moment) -> Observed {
         if self.flows.get(&seen.key).is_some_and(|flow| flow.is_other(seen)) {
             // Why: The endpoints were used again before the end of the former connection was told.
             self.remove(seen.key, EndReason::EndOfFlow, now);
         }
         if !self.flows.contains_key(&seen.key) {
+            if self.left.has_better(seen.key, seen.source, now.mono) {
+                let octets = seen.sent.octets.saturating_add(seen.received.octets);
+                self.counts.absorbed_octets = self.counts.absorbed_octets.saturating_add(octets);
+                return Observed::Better;
+            }
             if !seen.active {
-                return;
+                return Observed::Told;
             }
             self.make_room(now);
-            self.flows.insert(seen.key, Flow::new(seen, now));
+            let mut flow = Flow::new(seen, now);
+            flow.names = self.waiting.take(seen.key).map(Arc::new);
+            self.flows.insert(seen.key, flow);
+            self.left.forget(seen.key);
             self.silent.insert((now.mono, seen.key));
             self.counts.begun += 1;
         }
-        let Some(flow) = self.flows.get_mut(&seen.key) else { return };
+        let Some(flow) = self.flows.get_mut(&seen.key) else { return Observed::Told };
         let before = flow.changed;
         flow.take(seen, now);
         if flow.changed != before {
             self.silent.remove(&(before, seen.key));
             self.silent.insert((flow.changed, seen.key));
+        }
+        match flow.best().is_some_and(|best| best < seen.source) {
+            true => Observed::Better,
+            false => Observed::Told,
+        }
+    }
+
+    /// Learns that a connection is translated. Whatever sources tell by its other addresses is the
+    /// same flow from now on, and so is what they have told and was not reported yet.
+    pub fn translate(&mut self, translation: &Translation, now: Moment) {
+        let (key, initiator) = translation.key();
+        for (other, swap) in self.aliases.learn(translation) {
+            let Some(flow) = self.flows.get(&other) else { continue };
+            if flow.reported.is_some() {
+                // What was reported under these addresses stays so; the rest goes on under the flow's.
+                self.remove(other, EndReason::ForcedEnd, now);
+                continue;
+            }
+            self.silent.remove(&(flow.changed, other));
+            let Some(flow) = self.flows.remove(&other) else { continue };
+            self.counts.begun -= 1;
+            let sure = Initiator { end: initiator, sure: true };
+            if !self.flows.contains_key(&key) {
+                let began = flow.emptied(key, sure, now);
+                self.silent.insert((now.mono, key));
+                self.flows.insert(key, began);
+                self.counts.begun += 1;
+            }
+            if let Some(canonical) = self.flows.get_mut(&key) {
+                canonical.merge(flow, swap);
+            }
+        }
+    }
+
+    /// The translation is over: its addresses may mean another connection from now on.
+    pub fn untranslate(&mut self, translation: &Translation) {
+        self.aliases.forget(translation);
+    }
+
+    /// Adds names to the flow, or keeps them for a while until it comes.
+    pub fn annotate(&mut self, key: FlowKey, names: &Names, now: Moment) {
+        let key = self.aliases.key(key);
+        match self.flows.get_mut(&key) {
+            Some(flow) => {
+                let known = flow.names.get_or_insert_default();
+                Arc::make_mut(known).update(names);
+                flow.is_dirty = true;
+            }
+            None => self.waiting.put(key, names, now.mono),
         }
     }
 
@@ -135,7 +242,8 @@ impl FlowCache {
                     None => since(flow.seen) >= policy.first_report,
                 };
                 if due && flow.is_dirty {
-                    self.records.push(flow.report(EndReason::ActiveTimeout, now));
+                    let nat = self.aliases.nat(*key);
+                    self.records.push(flow.report(EndReason::ActiveTimeout, nat, now));
                 }
             }
         }
@@ -172,10 +280,14 @@ impl FlowCache {
             EndReason::LackOfResources => self.counts.evicted += 1,
             _ => self.counts.ended += 1,
         }
+        if let Some(best) = flow.best() {
+            self.left.remember(key, best, now.mono);
+        }
         // Why: A flow that ended is told even when nothing was counted since its last record; one
         // that fell silent is not, for its last record has said all there is.
         if flow.is_dirty || reason == EndReason::EndOfFlow {
-            self.records.push(flow.report(reason, now));
+            let nat = self.aliases.nat(key);
+            self.records.push(flow.report(reason, nat, now));
         }
     }
 }

@@ -51,6 +51,30 @@ fn expose(status: &MeterStatus, out: &mut Exposition) {
     ] {
         out.counter("weir_meter_flows_left_total", "flows that left", &[("end", end)], count);
     }
+    out.counter(
+        "weir_meter_absorbed_octets_total",
+        "octets that a source told of a flow after a better source had told them",
+        &[],
+        status.cache.absorbed_octets,
+    );
+    out.gauge(
+        "weir_meter_translations",
+        "translated connections known",
+        &[],
+        status.cache.translations as f64,
+    );
+    out.counter(
+        "weir_meter_translations_evicted_total",
+        "translated connections forgotten because there were too many",
+        &[],
+        status.cache.translations_evicted,
+    );
+    out.counter(
+        "weir_meter_names_given_up_total",
+        "names in sampled packets whose flow never came",
+        &[],
+        status.cache.names_given_up,
+    );
     for (table, account) in [("flows", &status.books.flows), ("counters", &status.books.counters)] {
         expose_account(table, account, out);
     }

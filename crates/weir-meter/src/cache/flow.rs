@@ -1,184 +1,46 @@
-//! One flow of the cache: what its ends told, what of it was reported, and the record made of it.
+//! One flow of the cache: what is known of it, what of it was reported, and the record made of it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use weir_model::Timestamp;
 
+use super::names::Names;
+use super::observation::{
+    Count, Drops, EndReason, Initiator, Nat, Observation, Record, Side, SourceKind, TcpHealth,
+    Tunnel,
+};
+use super::view::Views;
 use crate::cache::Moment;
-use crate::endpoint::{End, Endpoint, FlowKey};
+use crate::endpoint::{End, FlowKey};
 use crate::owner::Owner;
 
-/// Octets and packets of one direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Count {
-    /// Octets; of what, the source says (docs/meter.md).
-    pub octets: u64,
-    /// Packets.
-    pub packets: u64,
-}
+const IPPROTO_TCP: u8 = 6;
 
-impl Count {
-    pub(crate) fn add(&mut self, more: Count) {
-        self.octets = self.octets.saturating_add(more.octets);
-        self.packets = self.packets.saturating_add(more.packets);
-    }
-
-    pub(crate) fn minus(self, less: Count) -> Count {
-        Count {
-            octets: self.octets.saturating_sub(less.octets),
-            packets: self.packets.saturating_sub(less.packets),
-        }
-    }
-}
-
-/// How a TCP connection fares, as one of its ends sees it. Null where the kernel is too old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "each is the column of its name")]
-pub struct TcpHealth {
-    pub rtt_us: Option<u32>,
-    pub rtt_min_us: Option<u32>,
-    pub rtt_var_us: Option<u32>,
-    pub lost: Option<u32>,
-    pub unacked: Option<u32>,
-    pub reordering: Option<u32>,
-    pub cwnd: Option<u32>,
-    pub snd_mss: Option<u32>,
-    pub rcv_mss: Option<u32>,
-    pub pmtu: Option<u32>,
-    pub delivery_rate: Option<u64>,
-}
-
-/// Who began a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Initiator {
-    /// The end that did.
-    pub end: End,
-    /// False when it was guessed from the ports.
-    pub sure: bool,
-}
-
-/// What a source tells of one end of a connection. Counts are since it told the last time.
-#[derive(Debug, Clone)]
-pub struct Observation {
-    /// The connection.
-    pub key: FlowKey,
-    /// The end that was looked at.
-    pub end: End,
-    /// Who began it.
-    pub initiator: Initiator,
-    /// Number of the socket, never used twice: the same endpoints with another are another flow.
-    pub socket: u64,
-    /// Sent by this end since the last observation.
-    pub sent: Count,
-    /// Received by this end since the last observation.
-    pub received: Count,
-    /// Sent by this end since the connection began.
-    pub sent_total: Count,
-    /// Received by this end since the connection began.
-    pub received_total: Count,
-    /// Segments that this end sent again since the last observation.
-    pub retransmits: u32,
-    /// State by its name in RFC 9293.
-    pub state: &'static str,
-    /// Health.
-    pub tcp: TcpHealth,
-    /// The process, if it is known by now.
-    pub owner: Option<Arc<Owner>>,
-    /// User id and name, if they are known.
-    pub user: Option<(u32, Option<Arc<str>>)>,
-    /// First packet, as far as the source can tell.
-    pub first: Timestamp,
-    /// Last packet, as far as the source can tell.
-    pub last: Timestamp,
-    /// Anything but the owner is new: an idle flow is not kept alive by a name that was found.
-    pub active: bool,
-    /// The socket is gone.
-    pub ended: bool,
-}
-
-/// What one end told so far. Counts are since the cache holds the flow.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Side {
-    /// Number of the socket.
-    pub socket: u64,
-    /// Sent by this end.
-    pub sent: Count,
-    /// Received by this end.
-    pub received: Count,
-    /// Sent by this end since the connection began.
-    pub sent_total: Count,
-    /// Received by this end since the connection began.
-    pub received_total: Count,
-    /// Segments sent again.
-    pub retransmits: u32,
-    /// Latest state.
-    pub state: &'static str,
-    /// Latest health.
-    pub tcp: TcpHealth,
-    /// The process.
-    pub owner: Option<Arc<Owner>>,
-    /// User id and name.
-    pub user: Option<(u32, Option<Arc<str>>)>,
-    pub(crate) ended: bool,
-}
-
-/// Why a record was made: `flowEndReason` (IE 136).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum EndReason {
-    /// Silent for the idle time-out; the flow left the cache.
-    IdleTimeout = 1,
-    /// Goes on.
-    ActiveTimeout = 2,
-    /// The connection ended.
-    EndOfFlow = 3,
-    /// Metering stops.
-    ForcedEnd = 4,
-    /// The cache was full.
-    LackOfResources = 5,
-}
-
-/// What is reported of a flow: initiator to responder is forward.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    /// IP protocol.
-    pub proto: u8,
-    /// The initiator's endpoint.
-    pub src: Endpoint,
-    /// The responder's endpoint.
-    pub dst: Endpoint,
-    /// False when the initiator was guessed.
-    pub sure: bool,
-    /// Why.
-    pub reason: EndReason,
-    /// First packet.
-    pub start: Timestamp,
-    /// Last packet, never before the first.
-    pub end: Timestamp,
-    /// Since the last record.
-    pub forward: Count,
-    /// Since the last record.
-    pub reverse: Count,
-    /// Since the connection began.
-    pub forward_total: Count,
-    /// Since the connection began.
-    pub reverse_total: Count,
-    /// Segments that the initiator sent again since the last record, if its end was seen.
-    pub retransmits: Option<u32>,
-    /// The same of the responder.
-    pub reverse_retransmits: Option<u32>,
-    /// The initiator's end, if it was seen.
-    pub src_side: Option<Side>,
-    /// The responder's end, if it was seen.
-    pub dst_side: Option<Side>,
+/// The socket at one end.
+#[derive(Debug)]
+struct Socket {
+    number: u64,
+    state: &'static str,
+    tcp: TcpHealth,
+    owner: Option<Arc<Owner>>,
+    user: Option<(u32, Option<Arc<str>>)>,
+    netns: u32,
+    ended: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Flow {
     key: FlowKey,
     initiator: Initiator,
-    sides: [Option<Side>; 2],
+    sockets: [Option<Socket>; 2],
+    views: Views,
+    /// State and flags by sources that see no socket.
+    state: &'static str,
+    tcp_flags: u16,
+    tunnel: Option<Tunnel>,
+    drops: Option<Drops>,
+    pub(super) names: Option<Arc<Names>>,
     start: Timestamp,
     last: Timestamp,
     /// When it came into the cache.
@@ -197,12 +59,27 @@ pub(super) struct Flow {
 
 impl Flow {
     pub(super) fn new(first: &Observation, now: Moment) -> Flow {
+        Flow::empty(first.key, first.initiator, (first.first, first.last), now)
+    }
+
+    fn empty(
+        key: FlowKey,
+        initiator: Initiator,
+        (start, last): (Timestamp, Timestamp),
+        now: Moment,
+    ) -> Flow {
         Flow {
-            key: first.key,
-            initiator: first.initiator,
-            sides: [None, None],
-            start: first.first,
-            last: first.last,
+            key,
+            initiator,
+            sockets: [None, None],
+            views: Views::default(),
+            state: "",
+            tcp_flags: 0,
+            tunnel: None,
+            drops: None,
+            names: None,
+            start,
+            last,
             seen: now.mono,
             changed: now.mono,
             reported: None,
@@ -213,9 +90,28 @@ impl Flow {
         }
     }
 
+    /// An empty flow under another key, as old as this one.
+    pub(super) fn emptied(&self, key: FlowKey, initiator: Initiator, now: Moment) -> Flow {
+        let times = (self.start, self.last);
+        Flow {
+            names: self.names.clone(),
+            seen: self.seen,
+            ..Flow::empty(key, initiator, times, now)
+        }
+    }
+
     /// True when the observation is of a later connection between the same endpoints.
+    ///
+    /// Only TCP's sockets are connections: a datagram to a group reaches many of UDP's at once.
     pub(super) fn is_other(&self, seen: &Observation) -> bool {
-        self.sides[seen.end.index()].as_ref().is_some_and(|side| side.socket != seen.socket)
+        seen.socket != 0
+            && seen.key.proto == IPPROTO_TCP
+            && self.sockets[seen.end.index()].as_ref().is_some_and(|at| at.number != seen.socket)
+    }
+
+    /// The best source that has told of it.
+    pub(super) fn best(&self) -> Option<SourceKind> {
+        self.views.best()
     }
 
     pub(super) fn take(&mut self, seen: &Observation, now: Moment) {
@@ -225,68 +121,107 @@ impl Flow {
         }
         self.start = self.start.min(seen.first);
         self.last = self.last.max(seen.last);
-        let side = self.sides[seen.end.index()].get_or_insert_with(|| Side {
-            socket: seen.socket,
-            sent: Count::default(),
-            received: Count::default(),
-            sent_total: Count::default(),
-            received_total: Count::default(),
-            retransmits: 0,
-            state: seen.state,
-            tcp: seen.tcp,
-            owner: None,
-            user: None,
-            ended: false,
-        });
-        side.sent.add(seen.sent);
-        side.received.add(seen.received);
-        side.sent_total = seen.sent_total;
-        side.received_total = seen.received_total;
-        side.retransmits = side.retransmits.saturating_add(seen.retransmits);
-        side.state = seen.state;
-        side.tcp = seen.tcp;
-        side.ended |= seen.ended;
-        if seen.owner.is_some() {
-            side.owner.clone_from(&seen.owner);
+        self.views.take(seen);
+        self.tcp_flags |= seen.tcp_flags;
+        self.tunnel = seen.tunnel.or(self.tunnel);
+        if let Some(drops) = &seen.drops {
+            self.drop(drops);
         }
-        if seen.user.is_some() {
-            side.user.clone_from(&seen.user);
+        match seen.socket {
+            0 if !seen.state.is_empty() => self.state = seen.state,
+            0 => {}
+            _ => self.socket(seen),
         }
         if seen.active {
             self.changed = now.mono;
             self.is_dirty = true;
         }
-        let all_ended = self.sides.iter().flatten().all(|side| side.ended);
-        self.ended = all_ended.then_some(self.ended.unwrap_or(now.mono));
+        let has_ended = match self.sockets.iter().any(Option::is_some) {
+            true => self.sockets.iter().flatten().all(|socket| socket.ended),
+            false => self.views.have_ended(),
+        };
+        self.ended = has_ended.then_some(self.ended.unwrap_or(now.mono));
     }
 
-    /// What `end` sent. Its own figure where its end was seen: it counts what was sent again too,
-    /// and no FIN; the other end's otherwise.
-    fn sent_by(&self, end: End) -> (Count, Count) {
-        match (&self.sides[end.index()], &self.sides[end.other().index()]) {
-            (Some(own), _) => (own.sent, own.sent_total),
-            (None, Some(other)) => (other.received, other.received_total),
-            (None, None) => Default::default(),
+    fn socket(&mut self, seen: &Observation) {
+        let socket = self.sockets[seen.end.index()].get_or_insert_with(|| Socket {
+            number: seen.socket,
+            state: "",
+            tcp: TcpHealth::default(),
+            owner: None,
+            user: None,
+            netns: 0,
+            ended: false,
+        });
+        socket.number = seen.socket;
+        if !seen.state.is_empty() {
+            socket.state = seen.state;
+        }
+        socket.tcp.update(&seen.tcp);
+        socket.ended |= seen.ended;
+        if seen.netns != 0 {
+            socket.netns = seen.netns;
+        }
+        if seen.owner.is_some() {
+            socket.owner.clone_from(&seen.owner);
+        }
+        if seen.user.is_some() {
+            socket.user.clone_from(&seen.user);
         }
     }
 
+    fn drop(&mut self, seen: &Drops) {
+        match &mut self.drops {
+            Some(drops) => {
+                // The reason of the larger part is told.
+                if seen.count.packets > drops.count.packets {
+                    (drops.reason, drops.name) = (seen.reason, Arc::clone(&seen.name));
+                }
+                drops.count.add(seen.count);
+            }
+            None => self.drops = Some(seen.clone()),
+        }
+    }
+
+    /// Takes all of `other`, the same flow under another key that nothing was reported of. `swap`
+    /// when its lower end is our higher one.
+    pub(super) fn merge(&mut self, other: Flow, swap: bool) {
+        self.views.merge(other.views, swap);
+        for (i, socket) in other.sockets.into_iter().enumerate() {
+            let at = if swap { 1 - i } else { i };
+            if socket.is_some() && self.sockets[at].is_none() {
+                self.sockets[at] = socket;
+            }
+        }
+        self.tcp_flags |= other.tcp_flags;
+        self.tunnel = self.tunnel.or(other.tunnel);
+        if let Some(drops) = &other.drops {
+            self.drop(drops);
+        }
+        self.start = self.start.min(other.start);
+        self.last = self.last.max(other.last);
+        self.is_dirty = true;
+    }
+
     /// Makes a record of what is not reported yet.
-    pub(super) fn report(&mut self, reason: EndReason, now: Moment) -> Record {
+    pub(super) fn report(&mut self, reason: EndReason, nat: Option<&Nat>, now: Moment) -> Record {
         let (src, dst) = (self.initiator.end, self.initiator.end.other());
         let mut sent = |end: End| {
-            let (sum, total) = self.sent_by(end);
+            let (sum, total) = self.views.sent_by(end);
             let reported = &mut self.sent_reported[end.index()];
             let delta = sum.minus(*reported);
-            // Why: The larger of the two, so that an end that is seen late, whose figure may be
-            // smaller than what the other end has told, does not report a part of it twice.
+            // Why: The larger of the two, so that a view that comes late, whose figure may be
+            // smaller than what another has told, does not report a part of it twice.
             reported.add(delta);
             (delta, total)
         };
         let ((forward, forward_total), (reverse, reverse_total)) = (sent(src), sent(dst));
         let mut again = |end: End| {
-            let sum = self.sides[end.index()].as_ref()?.retransmits;
-            let reported = std::mem::replace(&mut self.retransmits_reported[end.index()], sum);
-            Some(sum.saturating_sub(reported))
+            let sum = self.views.socket_at(end)?.retransmits;
+            let reported = &mut self.retransmits_reported[end.index()];
+            let delta = sum.saturating_sub(*reported);
+            *reported += delta;
+            Some(delta)
         };
         let (retransmits, reverse_retransmits) = (again(src), again(dst));
         self.reported = Some(now.mono);
@@ -305,8 +240,35 @@ impl Flow {
             reverse_total,
             retransmits,
             reverse_retransmits,
-            src_side: self.sides[src.index()].clone(),
-            dst_side: self.sides[dst.index()].clone(),
+            drops: self.drops.take(),
+            state: self.state,
+            tcp_flags: self.tcp_flags,
+            src_side: self.side(src),
+            dst_side: self.side(dst),
+            nat: nat.cloned(),
+            tunnel: self.tunnel,
+            interfaces: self.views.interfaces(),
+            sources: self.views.sources(),
+            names: self.names.clone(),
         }
+    }
+
+    fn side(&self, end: End) -> Option<Side> {
+        let socket = self.sockets[end.index()].as_ref()?;
+        let view = self.views.socket_at(end)?;
+        let (own, other) = (end.index(), end.other().index());
+        Some(Side {
+            socket: socket.number,
+            sent: view.sums[own],
+            received: view.sums[other],
+            sent_total: view.totals[own],
+            received_total: view.totals[other],
+            retransmits: view.retransmits,
+            state: socket.state,
+            tcp: socket.tcp,
+            owner: socket.owner.clone(),
+            user: socket.user.clone(),
+            netns: socket.netns,
+        })
     }
 }

@@ -1,9 +1,11 @@
 //! Records of the cache as rows of the table `flows`.
 
+mod way;
+
 use weir_model::columns::flows as c;
 use weir_model::{Addr, ColumnId, FlowBatch, Timestamp};
 
-use super::flow::{Record, Side};
+use super::observation::{Record, Side};
 
 /// Value of `export_protocol` for what this machine meters itself.
 pub const LOCAL: u8 = 200;
@@ -88,16 +90,23 @@ pub fn push(batch: &mut FlowBatch, record: &Record, identity: Identity, now: Tim
     batch.set(c::REVERSE_PACKETS_TOTAL, row, record.reverse_total.packets);
     optional(batch, c::RETRANSMITS, row, record.retransmits);
     optional(batch, c::REVERSE_RETRANSMITS, row, record.reverse_retransmits);
+    for (side, column) in [(&record.src_side, c::SRC_NETNS), (&record.dst_side, c::DST_NETNS)] {
+        let netns = side.as_ref().map(|side| side.netns).filter(|netns| *netns != 0);
+        optional(batch, column, row, netns);
+    }
     for (side, columns) in [(&record.src_side, &SRC), (&record.dst_side, &DST)] {
         if let Some(side) = side {
             owner(batch, row, side, columns);
         }
     }
+    way::way(batch, row, record);
     // Why: Of a loopback connection both ends are seen, and the initiator's state and health are
     // told: its retransmits and round-trip times are those of the forward direction.
     if let Some(side) = record.src_side.as_ref().or(record.dst_side.as_ref()) {
         batch.set(c::FLOW_ID, row, side.socket);
-        batch.set_octets(c::TCP_STATE, row, side.state.as_bytes());
+        if !side.state.is_empty() {
+            batch.set_octets(c::TCP_STATE, row, side.state.as_bytes());
+        }
         health(batch, row, side);
     }
 }
@@ -126,6 +135,7 @@ fn health(batch: &mut FlowBatch, row: usize, side: &Side) {
     for (column, value) in [
         (c::RTT_US, tcp.rtt_us),
         (c::RTT_MIN_US, tcp.rtt_min_us),
+        (c::RTT_MAX_US, tcp.rtt_max_us),
         (c::RTT_VAR_US, tcp.rtt_var_us),
         (c::LOST, tcp.lost),
         (c::UNACKED, tcp.unacked),

@@ -1,3 +1,5 @@
+mod sources;
+
 use super::*;
 use crate::endpoint::{End, Endpoint, FlowKey};
 use proptest::prelude::*;
@@ -17,25 +19,13 @@ fn key(number: u32) -> FlowKey {
 /// An observation of the higher end, which began the connection.
 fn seen(number: u32, sent: u64, now: Moment) -> Observation {
     let count = |octets: u64| Count { octets, packets: octets / 10 };
-    Observation {
-        key: key(number),
-        end: End::High,
-        initiator: Initiator { end: End::High, sure: true },
-        socket: 1,
-        sent: count(sent),
-        received: count(sent / 2),
-        sent_total: count(1_000_000 + sent),
-        received_total: count(sent / 2),
-        retransmits: 1,
-        state: "ESTABLISHED",
-        tcp: TcpHealth::default(),
-        owner: None,
-        user: None,
-        first: now.wall,
-        last: now.wall,
-        active: true,
-        ended: false,
-    }
+    let initiator = Initiator { end: End::High, sure: true };
+    let place = (key(number), End::High);
+    let mut seen = Observation::new(SourceKind::InetDiag, place, initiator, (now.wall, now.wall));
+    (seen.socket, seen.retransmits, seen.state) = (1, 1, "ESTABLISHED");
+    (seen.sent, seen.received) = (count(sent), count(sent / 2));
+    (seen.sent_total, seen.received_total) = (count(1_000_000 + sent), count(sent / 2));
+    seen
 }
 
 fn told(cache: &mut FlowCache, now: Moment) -> Vec<(u64, EndReason)> {
@@ -76,7 +66,7 @@ fn an_ended_flow_is_told_once_and_waits_for_the_other_end() {
     assert_eq!(told(&mut cache, moment(0)), []);
     let other = Observation { end: End::Low, socket: 2, ..end.clone() };
     cache.observe(&other, moment(0));
-    cache.expire(moment(1));
+    cache.expire(moment(2));
     let records = cache.take_records();
     assert_eq!(records.len(), 1);
     // Forward from the initiator's own end, reverse from the responder's own.

@@ -98,7 +98,8 @@ impl InetDiag {
             refused: 0,
             untold: 0,
         });
-        let own = Space::new(doors, 0, true);
+        let netns = own.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+        let own = Space::new(doors, (0, netns), true);
         (vec![tier, spaces], Some(InetDiag { policy, own, others }))
     }
 }
@@ -132,7 +133,7 @@ impl Others {
             match namespaces::enter(Some(&path)) {
                 // Numbers of namespaces are inodes of nsfs, of 32 bits.
                 Ok(doors) => {
-                    let space = Space::new(doors, number as u32, is_first);
+                    let space = Space::new(doors, (number as u32, number as u32), is_first);
                     self.spaces.insert(number, space);
                 }
                 // Gone since it was found, or of a user namespace that is not ours.

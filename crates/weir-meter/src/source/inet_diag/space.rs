@@ -47,8 +47,8 @@ pub(super) struct Space {
 
 impl Space {
     /// A namespace that nothing is known of yet. `has_history` when it is older than metering.
-    pub(super) fn new(doors: Doors, zone: u32, has_history: bool) -> Space {
-        Space { doors, table: Table::new(zone), counts: SpaceCounts::default(), has_history }
+    pub(super) fn new(doors: Doors, (zone, netns): (u32, u32), has_history: bool) -> Space {
+        Space { doors, table: Table::new(zone, netns), counts: SpaceCounts::default(), has_history }
     }
 
     pub(super) fn table_counts(&self) -> TableCounts {

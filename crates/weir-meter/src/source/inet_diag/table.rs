@@ -10,7 +10,7 @@ use weir_model::{Addr, Timestamp};
 
 use super::message::{SYN_SENT, Socket, fin_received, state_name};
 use super::tcp_info::TcpInfo;
-use crate::cache::{Count, Initiator, Moment, Observation, TcpHealth};
+use crate::cache::{Count, Initiator, Moment, Observation, SourceKind, TcpHealth};
 use crate::endpoint::{End, Endpoint, FlowKey};
 use crate::source::Intake;
 
@@ -77,6 +77,8 @@ pub(crate) struct TableCounts {
 #[derive(Debug)]
 pub(super) struct Table {
     zone: u32,
+    /// The namespace's number, which our own has too; 0 where it is not known.
+    netns: u32,
     max: usize,
     sockets: HashMap<u64, Known>,
     listeners: HashSet<Endpoint>,
@@ -90,10 +92,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table of the namespace `zone`; it follows no socket before its first dump begins.
-    pub(super) fn new(zone: u32) -> Table {
+    /// A table of a namespace, whose `zone` is 0 if it is our own; it follows no socket before its first dump begins.
+    pub(super) fn new(zone: u32, netns: u32) -> Table {
         Table {
             zone,
+            netns,
             max: 0,
             sockets: HashMap::new(),
             listeners: HashSet::new(),
@@ -162,7 +165,7 @@ impl Table {
         }
         known.owner = pid.or(known.owner);
         let (start, last) = span(info, is_new, self.last_dump, now);
-        let mut told = known.observation(socket.cookie, start, last);
+        let mut told = known.observation((socket.cookie, self.netns), start, last);
         (told.sent, told.received, told.retransmits) = (sent, received, retransmits);
         told.active = is_active;
         told.owner = owner;
@@ -190,7 +193,7 @@ impl Table {
             known.advance(info, if fin_received(last_state) { last_state } else { socket.state });
         known.state = socket.state;
         let (start, last) = span(info, is_new, self.last_dump, now);
-        let mut told = known.observation(socket.cookie, start, last);
+        let mut told = known.observation((socket.cookie, self.netns), start, last);
         (told.sent, told.received, told.retransmits) = (sent, received, retransmits);
         told.owner = intake.owners.of(known.inode, now.mono);
         told.user =
@@ -206,7 +209,7 @@ impl Table {
             let Some(known) = self.sockets.get_mut(&cookie) else { continue };
             let Some(owner) = intake.owners.of(known.inode, now.mono) else { continue };
             known.owner = Some(owner.pid);
-            let mut told = known.observation(cookie, now.wall, Timestamp(i64::MIN));
+            let mut told = known.observation((cookie, self.netns), now.wall, Timestamp(i64::MIN));
             told.owner = Some(owner);
             intake.cache.observe(&told, now);
         }
@@ -220,14 +223,14 @@ impl Table {
 
     /// Ends what the dump did not have any more.
     pub(super) fn end_dump(&mut self, now: Moment, intake: &mut Intake<'_>) {
-        let (dump, counts) = (self.dump, &mut self.counts);
+        let (dump, netns, counts) = (self.dump, self.netns, &mut self.counts);
         self.sockets.retain(|cookie, known| {
             if dump.wrapping_sub(known.dump) < MISSED_MAX {
                 return true;
             }
             counts.vanished += 1;
             intake.owners.forget(known.inode);
-            let mut told = known.observation(*cookie, now.wall, Timestamp(i64::MIN));
+            let mut told = known.observation((*cookie, netns), now.wall, Timestamp(i64::MIN));
             (told.active, told.ended) = (true, true);
             intake.cache.observe(&told, now);
             false
@@ -315,26 +318,26 @@ impl Known {
     }
 
     /// An observation with totals and health and nothing new.
-    fn observation(&self, cookie: u64, first: Timestamp, last: Timestamp) -> Observation {
-        Observation {
-            key: self.key,
-            end: self.end,
-            initiator: self.initiator,
-            socket: cookie,
-            sent: Count::default(),
-            received: Count::default(),
-            sent_total: Count { octets: self.totals.sent, packets: self.sent_packets },
-            received_total: Count { octets: self.totals.received, packets: self.received_packets },
-            retransmits: 0,
-            state: state_name(self.state).unwrap_or("UNKNOWN"),
-            tcp: self.tcp,
-            owner: None,
-            user: None,
-            first,
-            last,
-            active: false,
-            ended: false,
-        }
+    fn observation(
+        &self,
+        (cookie, netns): (u64, u32),
+        first: Timestamp,
+        last: Timestamp,
+    ) -> Observation {
+        let mut told = Observation::new(
+            SourceKind::InetDiag,
+            (self.key, self.end),
+            self.initiator,
+            (first, last),
+        );
+        (told.socket, told.netns) = (cookie, netns);
+        told.sent_total = Count { octets: self.totals.sent, packets: self.sent_packets };
+        told.received_total =
+            Count { octets: self.totals.received, packets: self.received_packets };
+        told.state = state_name(self.state).unwrap_or("UNKNOWN");
+        told.tcp = self.tcp;
+        told.active = false;
+        told
     }
 }
 
@@ -374,6 +377,7 @@ fn health(info: &TcpInfo) -> TcpHealth {
         // 0 is "not measured yet", and so is the highest number for the lowest.
         rtt_us: info.rtt.filter(|rtt| *rtt > 0),
         rtt_min_us: info.min_rtt.filter(|rtt| *rtt > 0 && *rtt != u32::MAX),
+        rtt_max_us: None,
         rtt_var_us: info.rttvar.filter(|_| info.rtt.is_some_and(|rtt| rtt > 0)),
         lost: info.lost,
         unacked: info.unacked,

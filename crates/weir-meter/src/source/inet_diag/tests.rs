@@ -57,7 +57,7 @@ proptest! {
             *at.get_mut(&mut octets) = octet;
         }
         octets.truncate(cut.index(octets.len()) + 1);
-        let mut table = Table::new(0);
+        let mut table = Table::new(0, 0);
         table.begin_dump(4);
         let mut bench = Bench::new();
         for message in messages(&octets).flatten() {
@@ -125,7 +125,7 @@ fn socket_of(mut base: Socket, sent: u64, received: u64, state: u8) -> Socket {
 fn both_ends_of_a_loopback_connection_are_one_flow_from_the_opener_to_the_listener() {
     let [opener, acceptor, ..] = RECORDED.map(recorded);
     for order in [[opener, acceptor], [acceptor, opener]] {
-        let (mut table, mut bench) = (Table::new(0), Bench::new());
+        let (mut table, mut bench) = (Table::new(0, 0), Bench::new());
         table.begin_dump(MAX);
         table.listener(&Socket { remote: Endpoint { addr: Addr(0), port: 0 }, ..acceptor });
         let now = bench.at(0);
@@ -136,7 +136,7 @@ fn both_ends_of_a_loopback_connection_are_one_flow_from_the_opener_to_the_listen
         for socket in order {
             table.destroyed(&Socket { state: 7, ..socket }, now, &mut bench.intake());
         }
-        let records = bench.records(1);
+        let records = bench.records(2);
         assert_eq!(records.len(), 1);
         let record = &records[0];
         assert_eq!((record.src, record.dst, record.sure), (opener.local, acceptor.local, true));
@@ -148,20 +148,20 @@ fn both_ends_of_a_loopback_connection_are_one_flow_from_the_opener_to_the_listen
 #[test]
 fn the_peers_fin_is_no_octet_when_its_state_was_seen() {
     let acceptor = recorded(RECORDED[1]);
-    let (mut table, mut bench) = (Table::new(0), Bench::new());
+    let (mut table, mut bench) = (Table::new(0, 0), Bench::new());
     table.begin_dump(MAX);
     let now = bench.at(0);
     table.seen(&acceptor, false, now, &mut bench.intake());
     table.end_dump(now, &mut bench.intake());
     table.destroyed(&Socket { state: 7, ..acceptor }, now, &mut bench.intake());
-    let records = bench.records(1);
+    let records = bench.records(2);
     assert_eq!(records[0].forward.octets.max(records[0].reverse.octets), 100_000);
 }
 
 #[test]
 fn history_before_metering_is_in_totals_alone() {
     let opener = recorded(RECORDED[0]);
-    let (mut table, mut bench) = (Table::new(0), Bench::new());
+    let (mut table, mut bench) = (Table::new(0, 0), Bench::new());
     table.begin_dump(MAX);
     let now = bench.at(0);
     table.seen(&socket_of(opener, 1_000, 5, 1), true, now, &mut bench.intake());
@@ -176,7 +176,7 @@ fn history_before_metering_is_in_totals_alone() {
 #[test]
 fn a_flow_that_left_the_cache_goes_on_without_telling_an_octet_twice() {
     let opener = recorded(RECORDED[0]);
-    let (mut table, mut bench) = (Table::new(0), Bench::new());
+    let (mut table, mut bench) = (Table::new(0, 0), Bench::new());
     let mut octets = 0;
     for (second, sent) in [(0, 100), (1, 100), (20, 100), (21, 150), (40, 150), (41, 170)] {
         table.begin_dump(MAX);
@@ -194,7 +194,7 @@ fn a_flow_that_left_the_cache_goes_on_without_telling_an_octet_twice() {
 #[test]
 fn a_socket_that_two_dumps_miss_is_gone() {
     let opener = recorded(RECORDED[0]);
-    let (mut table, mut bench) = (Table::new(0), Bench::new());
+    let (mut table, mut bench) = (Table::new(0, 0), Bench::new());
     for second in 0..3 {
         table.begin_dump(1);
         let now = bench.at(second);
@@ -207,7 +207,7 @@ fn a_socket_that_two_dumps_miss_is_gone() {
         table.end_dump(now, &mut bench.intake());
         assert_eq!(table.counts().sockets, u64::from(second < 2));
     }
-    assert_eq!((table.counts().vanished, bench.records(3)[0].reason), (1, EndReason::EndOfFlow));
+    assert_eq!((table.counts().vanished, bench.records(4)[0].reason), (1, EndReason::EndOfFlow));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn an_opened_connection_is_told_apart_by_its_state_or_its_port() {
     for (state, port, src_port, sure) in
         [(1, 48090, 48090, false), (1, 40000, 48080, false), (SYN_SENT, 40000, 40000, true)]
     {
-        let (mut table, mut bench) = (Table::new(0), Bench::new());
+        let (mut table, mut bench) = (Table::new(0, 0), Bench::new());
         table.begin_dump(MAX);
         let local = Endpoint { port, ..base.local };
         let now = bench.at(0);
