@@ -17,6 +17,10 @@ pub struct MeterPolicy {
     pub interval: Duration,
     /// How often counters of interfaces and of the host are read.
     pub counter_interval: Duration,
+    /// eBPF is tried.
+    pub ebpf: bool,
+    /// Remotes of unconnected UDP sockets that are counted between two looks.
+    pub peers_max: u32,
     /// Sockets that are followed.
     pub sockets_max: usize,
     /// When flows are reported.
@@ -31,9 +35,22 @@ impl Default for MeterPolicy {
             enabled: true,
             interval: Duration::from_secs(1),
             counter_interval: Duration::from_secs(20),
+            ebpf: true,
+            peers_max: 65_536,
             sockets_max: 131_072,
             cache: CachePolicy::default(),
             owners: OwnerPolicy::default(),
+        }
+    }
+}
+
+#[cfg(weir_bpf)]
+impl MeterPolicy {
+    pub(crate) fn ebpf_sockets(&self) -> crate::source::ebpf_sockets::EbpfSocketsPolicy {
+        crate::source::ebpf_sockets::EbpfSocketsPolicy {
+            enabled: self.ebpf,
+            interval: self.interval,
+            peers_max: self.peers_max,
         }
     }
 }

@@ -7,6 +7,8 @@
 //! stores nothing, and changes nothing on the machine. `unsafe` is in `sys` alone.
 #![deny(unsafe_code)]
 
+#[cfg(weir_bpf)]
+mod bpf;
 pub mod cache;
 pub mod config;
 mod counters;
@@ -18,6 +20,9 @@ mod moment;
 mod netlink;
 pub mod owner;
 pub mod source;
+#[cfg(test)]
+#[cfg_attr(not(weir_bpf), expect(dead_code, reason = "the BPF tiers' tests need all of it"))]
+mod testing;
 
 pub use cache::rows::{Identity, LOCAL};
 pub use config::{MeterPolicy, local_address};

@@ -17,6 +17,8 @@ use crate::ledger::{Books, Ledger, Loss};
 use crate::metrics;
 use crate::moment::{Clocks, Moment};
 use crate::owner::{OwnerCounts, Owners};
+#[cfg(weir_bpf)]
+use crate::source::ebpf_sockets::EbpfSockets;
 use crate::source::host::Host;
 use crate::source::inet_diag::{InetDiag, InetDiagPolicy};
 use crate::source::interfaces::Interfaces;
@@ -26,6 +28,8 @@ use crate::source::{Intake, Source, Tier, absent_tiers};
 const TICK: Duration = Duration::from_millis(500);
 /// Pause after something came between polls: a flood of it then costs a hundred looks a second.
 const BREATH: Duration = Duration::from_millis(10);
+/// How often sockets are listed beside a better source.
+const SUPPLEMENT: Duration = Duration::from_secs(15);
 /// Time after which a source that failed is polled again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -171,9 +175,21 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
     }
     let (interfaces, interfaces_source) = Interfaces::probe(policy.counter_interval);
     let (host, host_source) = Host::probe(policy.counter_interval);
+    #[cfg(weir_bpf)]
+    let sockets = boxed(EbpfSockets::probe(policy.ebpf_sockets()));
+    #[cfg(not(weir_bpf))]
+    let sockets: Probed = (vec![crate::source::built_without_bpf()], None);
+    // Why: Where packets of every socket are counted, the kernel's own list of sockets only adds who
+    // listens and how the silent ones fare; a rare look is enough.
+    let (interval, ends) = match sockets.1.is_some() {
+        true => (policy.interval.max(SUPPLEMENT), false),
+        false => (policy.interval, true),
+    };
     vec![
+        sockets,
         boxed(InetDiag::probe(InetDiagPolicy {
-            interval: policy.interval,
+            interval,
+            ends,
             sockets_max: policy.sockets_max,
             proc: policy.owners.proc.clone(),
         })),

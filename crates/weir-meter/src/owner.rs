@@ -8,6 +8,7 @@
 
 pub mod cgroup;
 mod process;
+mod seen;
 mod users;
 
 use std::collections::HashMap;
@@ -19,6 +20,9 @@ use std::time::Duration;
 
 pub use process::Owner;
 use process::Processes;
+#[cfg(weir_bpf)]
+pub(crate) use process::clean;
+pub use seen::SeenProcess;
 use users::Users;
 
 /// Longest time that an owner is believed without looking again. A new one is believed for as long

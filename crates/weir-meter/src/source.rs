@@ -4,6 +4,8 @@
 //! it is polled when it is due, and gives observations to the flow cache or rows of counters. A
 //! source that fails is counted, logged behind a gate, and polled again: metering goes on.
 
+#[cfg(weir_bpf)]
+pub mod ebpf_sockets;
 pub mod host;
 pub mod inet_diag;
 pub mod interfaces;
@@ -25,6 +27,9 @@ pub enum SourceError {
     #[error(transparent)]
     #[expect(private_interfaces, reason = "told as text, matched by nobody")]
     Netlink(#[from] NetlinkError),
+    /// A BPF program or map could not be read.
+    #[error("BPF: {0}")]
+    Bpf(#[source] std::io::Error),
     /// A file of `/proc` could not be read.
     #[error("cannot read {path}")]
     File {
@@ -110,14 +115,18 @@ impl Tier {
     }
 }
 
+/// The line of the tier that this binary was built without.
+#[cfg(not(weir_bpf))]
+pub(crate) fn built_without_bpf() -> Tier {
+    let why = "built without clang, or without the feature `ebpf`".to_owned();
+    let costs = "headers, UDP, and owners of connections shorter than a second are not counted";
+    Tier { is_expected: false, ..Tier::missing("ebpf_sockets", why, costs) }
+}
+
 /// Tiers that this version does not have, with what is not seen without them.
 pub(crate) fn absent_tiers() -> Vec<Tier> {
     const WHY: &str = "not in this version";
     [
-        (
-            "ebpf_sockets",
-            "headers, UDP, and owners of connections shorter than a second are not counted",
-        ),
         ("ebpf_tcx", "traffic that this machine forwards is not seen"),
         ("conntrack", "translated addresses and the service behind them are not seen"),
         ("packet_sampling", "DNS, TLS and HTTP names are not seen"),

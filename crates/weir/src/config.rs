@@ -88,6 +88,12 @@ sections! {
         enabled: bool = "true";
         /// Shortest time between two looks at its sockets.
         interval: Span = "\"1s\"";
+        /// Tries eBPF, which counts packets of every socket exactly and knows owners of the shortest
+        /// connections. Without the capabilities that it needs the other tiers go on alone.
+        ebpf: bool = "true";
+        /// Remotes of UDP servers that are counted between two looks; past it packets are counted as
+        /// lost.
+        peers_max: u32 = "65536";
         /// How often counters of its interfaces, processors and memory are read.
         counter_interval: Span = "\"20s\"";
         /// A flow that goes on is reported this often.

@@ -57,7 +57,7 @@ impl Stat {
 }
 
 /// Text of others without control characters, cut to `characters`.
-pub(super) fn clean(text: &str, characters: usize) -> String {
+pub(crate) fn clean(text: &str, characters: usize) -> String {
     let safe = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().take(characters).map(safe).collect()
 }

@@ -75,6 +75,7 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
         ("ingest.exporters_max", config.ingest.exporters_max),
         ("ingest.templates_max", config.ingest.templates_max),
         ("meter.flows_max", config.meter.flows_max),
+        ("meter.peers_max", config.meter.peers_max as usize),
     ] {
         if value == 0 {
             layers.refuse(path, "must be at least 1".to_owned());
@@ -159,6 +160,8 @@ fn meter_policy(config: &MeterConfig) -> MeterPolicy {
     MeterPolicy {
         enabled: config.enabled,
         interval: config.interval.0,
+        ebpf: config.ebpf,
+        peers_max: config.peers_max,
         counter_interval: config.counter_interval.0,
         // Why: A connection within this machine is one flow and has two sockets.
         sockets_max: config.flows_max.saturating_mul(2),

@@ -38,7 +38,7 @@ const INET_DIAG_INFO: u16 = 2;
 const INET_DIAG_PROTOCOL: u16 = 10;
 
 /// Names of the kernel's states (net/tcp_states.h), as `ss` and RFC 9293 have them.
-pub(super) fn state_name(state: u8) -> Option<&'static str> {
+pub(crate) fn state_name(state: u8) -> Option<&'static str> {
     const NAMES: [&str; 12] = [
         "ESTABLISHED",
         "SYN_SENT",

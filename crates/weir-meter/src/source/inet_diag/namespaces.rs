@@ -27,7 +27,7 @@ pub(super) enum EnterError {
 }
 
 /// The number of this thread's own namespace.
-pub(super) fn own() -> Option<u64> {
+pub(crate) fn own() -> Option<u64> {
     number(&fs::read_link("/proc/thread-self/ns/net").ok()?)
 }
 
@@ -47,13 +47,13 @@ pub(super) fn all(proc: &Path) -> HashMap<u64, PathBuf> {
 }
 
 /// Opens sockets in the namespace at `path`; in this thread's own to see whether it may, if `None`.
-pub(super) fn enter(path: Option<&Path>) -> Result<Doors, EnterError> {
+pub(super) fn enter(path: Option<&Path>, ends: bool) -> Result<Doors, EnterError> {
     let path = path.unwrap_or(Path::new("/proc/thread-self/ns/net")).to_owned();
     let inside = move || {
         let space = File::open(&path).map_err(EnterError::Enter)?;
         move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|errno| EnterError::Enter(errno.into()))?;
-        Ok(Doors::open()?)
+        Ok(Doors::open(ends)?)
     };
     let thread = std::thread::Builder::new().name("weir-meter-ns".to_owned()).spawn(inside);
     thread.map_err(|_| EnterError::Thread)?.join().map_err(|_| EnterError::Thread)?

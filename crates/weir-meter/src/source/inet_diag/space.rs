@@ -20,11 +20,16 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    /// Opens them in this thread's namespace and asks once.
-    pub(super) fn open() -> Result<Doors, NetlinkError> {
+    /// Opens them in this thread's namespace and asks once. Without `ends` nothing is heard of
+    /// destroyed sockets.
+    pub(super) fn open(ends: bool) -> Result<Doors, NetlinkError> {
         let mut dumps = Netlink::open(Some(SOCK_DIAG), 0)?;
         dumps.dump(SOCK_DIAG_BY_FAMILY, &message::request(V4, 1 << LISTEN), |_| {})?;
-        Ok(Doors { dumps, destroyed: Netlink::open(Some(SOCK_DIAG), TCP_DESTROYED) })
+        let destroyed = match ends {
+            true => Netlink::open(Some(SOCK_DIAG), TCP_DESTROYED),
+            false => Err(NetlinkError::Silent),
+        };
+        Ok(Doors { dumps, destroyed })
     }
 }
 

@@ -235,7 +235,8 @@ const SYN_SENT: u8 = 2;
 /// The source on this machine's own sockets.
 fn source() -> Option<InetDiag> {
     let (interval, proc) = (Duration::from_millis(10), PathBuf::from("/proc"));
-    let (tiers, source) = InetDiag::probe(InetDiagPolicy { interval, sockets_max: 65_536, proc });
+    let (tiers, source) =
+        InetDiag::probe(InetDiagPolicy { interval, ends: true, sockets_max: 65_536, proc });
     if source.is_none() {
         eprintln!("SKIPPED sockets of this machine: {tiers:?}");
     }

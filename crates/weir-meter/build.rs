@@ -1,0 +1,73 @@
+//! Compiles the BPF programs, one object a source, and tells the crate whether it could (`weir_bpf`).
+//!
+//! Only clang is needed: no headers of the system, no libbpf, no running kernel. Where clang is
+//! missing or too old the build goes on without these tiers and says so.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Name of the object, and its source.
+const OBJECTS: &[(&str, &str)] = &[("ebpf_sockets", "src/source/ebpf_sockets/sockets.bpf.c")];
+
+/// Warnings are errors, but for those that the ABI's structs and maps cannot avoid.
+const FLAGS: &[&str] = &[
+    "-g",
+    "-O2",
+    "-target",
+    "bpf",
+    "-mcpu=v3",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unused-function",
+    "-Wno-unused-variable",
+    "-Wno-unused-parameter",
+    "-Wno-missing-declarations",
+];
+
+fn main() {
+    println!("cargo:rustc-check-cfg=cfg(weir_bpf)");
+    println!("cargo:rerun-if-env-changed=CLANG");
+    println!("cargo:rerun-if-changed=src/bpf");
+    for (_, source) in OBJECTS {
+        println!("cargo:rerun-if-changed={source}");
+    }
+    if env::var_os("CARGO_FEATURE_EBPF").is_none()
+        || env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux")
+    {
+        return;
+    }
+    let clang = env::var("CLANG").unwrap_or_else(|_| "clang".to_owned());
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    for (name, source) in OBJECTS {
+        if let Err(why) = compile(&clang, Path::new(source), &out.join(format!("{name}.o"))) {
+            println!(
+                "cargo:warning=built without eBPF: {why}; install clang 14 or newer, or set CLANG"
+            );
+            return;
+        }
+    }
+    println!("cargo:rustc-cfg=weir_bpf");
+}
+
+fn compile(clang: &str, source: &Path, object: &Path) -> Result<(), String> {
+    let target = env::var("CARGO_CFG_TARGET_ENDIAN");
+    // Little-endian and big-endian kernels have different objects.
+    let endian = if target.as_deref() == Ok("big") { "bpfeb" } else { "bpfel" };
+    let flags = FLAGS.iter().map(|flag| if *flag == "bpf" { endian } else { flag });
+    let mut command = Command::new(clang);
+    command.args(flags).arg("-Isrc/bpf").arg("-c").arg(source).arg("-o").arg(object);
+    let output = command.output().map_err(|error| format!("{clang} cannot be run ({error})"))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!(
+            "{clang} refused {}: {}",
+            source.display(),
+            text.lines().next().unwrap_or("")
+        ));
+    }
+    // Debug information of C is of no use at run time; types (BTF) stay. Without the tool it stays too.
+    let _unstripped = Command::new("llvm-strip").arg("-g").arg(object).status();
+    fs::metadata(object).map(drop).map_err(|error| format!("{}: {error}", object.display()))
+}

@@ -1,0 +1,205 @@
+use super::*;
+use crate::cache::Record;
+use crate::testing::{Bench, Capture, Namespace, pair};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+fn source() -> Option<EbpfSockets> {
+    let policy =
+        EbpfSocketsPolicy { enabled: true, interval: Duration::from_millis(10), peers_max: 1_024 };
+    let (tiers, source) = EbpfSockets::probe(policy);
+    if source.is_none() {
+        eprintln!("SKIPPED sockets by eBPF: {:?}", tiers[0].why_not);
+    }
+    source
+}
+
+fn of_port(records: Vec<Record>, port: u16) -> Vec<Record> {
+    records.into_iter().filter(|r| r.src.port == port || r.dst.port == port).collect()
+}
+
+/// Reads to the end and gives the number of octets.
+fn swallow(mut stream: TcpStream) -> u64 {
+    std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
+}
+
+fn settled(source: &mut EbpfSockets, bench: &mut Bench) {
+    // The last packets are still on their way when the sockets' owners have let go.
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(60));
+        source.poll(Bench::at(1), &mut bench.intake()).unwrap();
+    }
+}
+
+/// Octets and packets of both directions of one transfer, by Weir and by the capture.
+fn transfer(setup: &str, address: &'static str, octets: usize) -> Option<()> {
+    let mut source = source()?;
+    let Some((a, b)) = pair() else {
+        eprintln!("SKIPPED exactness: this user may not make network namespaces");
+        return None;
+    };
+    if !a.sh(setup.replace("DEV", "wa")) || !b.sh(setup.replace("DEV", "wb")) {
+        eprintln!("SKIPPED exactness with `{setup}`: no ethtool, or it refused");
+        return None;
+    }
+    let Some(capture) = Capture::start(&a, "wa") else {
+        eprintln!("SKIPPED exactness: no tcpdump");
+        return None;
+    };
+    let mut bench = Bench::new();
+    source.poll(Bench::at(0), &mut bench.intake()).unwrap();
+    let address_of = |address: &str| address.parse::<SocketAddr>().unwrap();
+    let listener = b.listen(address);
+    let mut client = a.connect(address);
+    let (server, _) = listener.accept().unwrap();
+    let reader = std::thread::spawn(move || swallow(server));
+    client.write_all(&vec![7u8; octets]).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(reader.join().unwrap(), octets as u64);
+    // The server closed first its own direction, so the client's end is not TIME_WAIT's business.
+    let local = client.local_addr().unwrap();
+    swallow(client);
+    settled(&mut source, &mut bench);
+    let port = address_of(address).port();
+    let truth = capture.finish(port);
+    let records = of_port(bench.flush(), port);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = &records[0];
+    assert_eq!((record.src.port, record.dst.port, record.sure), (local.port(), port, true));
+    let by = |addr| truth.iter().find(|sum| sum.0 == addr).map(|sum| (sum.1, sum.2)).unwrap();
+    let (forward, reverse) = (by(record.src.addr), by(record.dst.addr));
+    assert_eq!((record.forward.packets, record.forward.octets), forward, "{setup}: forward");
+    // Why: The last ACK of the end that closed first is sent for it by the kernel when its socket
+    // is in TIME_WAIT, and belongs to no socket.
+    let missed = (reverse.0 - record.reverse.packets, reverse.1 - record.reverse.octets);
+    assert_eq!(missed, (0, 0), "{setup}: reverse");
+    Some(())
+}
+
+#[test]
+fn octets_and_packets_are_those_of_the_wire_when_the_sender_segments_late() {
+    for address in ["198.18.0.2:7001", "[2001:db8::2]:7001"] {
+        transfer("ethtool -K DEV tso off gso off gro off", address, 20 << 20);
+    }
+}
+
+#[test]
+fn octets_and_packets_are_those_of_the_wire_when_the_receiver_merges() {
+    // Merging by the receiver's interface; the sender's segments one by one.
+    transfer("ethtool -K DEV tso off gso off gro on", "198.18.0.2:7002", 20 << 20);
+}
+
+#[test]
+fn datagrams_are_counted_by_remote_and_by_socket() {
+    let Some(mut source) = source() else { return };
+    let Some((a, b)) = pair() else {
+        eprintln!("SKIPPED datagrams: this user may not make network namespaces");
+        return;
+    };
+    let mut bench = Bench::new();
+    let server = b.udp("198.18.0.2:7003");
+    // One that is connected, two that are not.
+    let connected = a.udp("198.18.0.1:0");
+    connected.connect("198.18.0.2:7003").unwrap();
+    let loose = [a.udp("198.18.0.1:0"), a.udp("198.18.0.1:0")];
+    let ports = [&connected, &loose[0], &loose[1]].map(|s| s.local_addr().unwrap().port());
+    let mut buffer = [0; 2_000];
+    for n in 1..=300 {
+        connected.send(&vec![1; n]).unwrap();
+        loose[n % 2].send_to(&[2; 64], "198.18.0.2:7003").unwrap();
+        for _ in 0..2 {
+            let (length, from) = server.recv_from(&mut buffer).unwrap();
+            server.send_to(&buffer[..length.min(10)], from).unwrap();
+        }
+    }
+    source.poll(Bench::at(0), &mut bench.intake()).unwrap();
+    drop((connected, loose, server));
+    settled(&mut source, &mut bench);
+    let records = of_port(bench.flush(), 7_003);
+    let counts = |port: u16| {
+        let of: Vec<&Record> = records.iter().filter(|r| r.src.port == port).collect();
+        assert_eq!(of.len(), 1, "{port}: {records:?}");
+        assert!(of[0].sure && of[0].src_side.is_some() && of[0].dst_side.is_some());
+        (of[0].forward, of[0].reverse)
+    };
+    let count = |octets, packets| Count { octets, packets };
+    let headers = 28;
+    assert_eq!(
+        counts(ports[0]),
+        (count(300 * 301 / 2 + 300 * headers, 300), count(45 + 291 * 10 + 300 * headers, 300)),
+    );
+    for port in &ports[1..] {
+        assert_eq!(counts(*port), (count(150 * 92, 150), count(150 * 38, 150)));
+    }
+}
+
+#[test]
+fn a_connection_of_milliseconds_has_its_process_which_is_gone() {
+    let Some(mut source) = source() else { return };
+    let Some(space) = Namespace::new() else {
+        eprintln!("SKIPPED short connections: this user may not make network namespaces");
+        return;
+    };
+    let listener = space.listen("127.0.0.1:7004");
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        swallow(stream)
+    });
+    let script = "exec 3<>/dev/tcp/127.0.0.1/7004; echo hello >&3";
+    let pid = space.run(move || {
+        let mut child = Command::new("bash").args(["-c", script]).spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    });
+    assert_eq!(server.join().unwrap(), 6);
+    let mut bench = Bench::new();
+    settled(&mut source, &mut bench);
+    let records = of_port(bench.flush(), 7_004);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let owner = |side: &Option<crate::cache::Side>| side.as_ref().unwrap().owner.clone().unwrap();
+    let (client, server) = (owner(&records[0].src_side), owner(&records[0].dst_side));
+    assert_eq!((client.pid, client.comm.as_str()), (pid, "bash"));
+    assert!(client.exe.as_deref().is_some_and(|exe| exe.ends_with("/bash")), "{client:?}");
+    assert_eq!(client.parent_pid, Some(std::process::id()));
+    assert_eq!(server.pid, std::process::id());
+    assert_eq!(records[0].reason, crate::cache::EndReason::ForcedEnd);
+}
+
+#[test]
+fn the_worker_that_serves_is_the_owner_and_older_sockets_have_theirs() {
+    let Some(space) = Namespace::new() else {
+        eprintln!("SKIPPED owners: this user may not make network namespaces");
+        return;
+    };
+    // Older than metering: nobody saw who made it.
+    let old = space.listen("127.0.0.1:7005");
+    let old_client = space.connect("127.0.0.1:7005");
+    let (mut old_server, _) = old.accept().unwrap();
+    let Some(mut source) = source() else { return };
+    let mut bench = Bench::new();
+    old_server.write_all(b"hello").unwrap();
+
+    // Accepted by this process, served by a child.
+    let listener = space.listen("127.0.0.1:7006");
+    let mut client = space.connect("127.0.0.1:7006");
+    let (server, _) = listener.accept().unwrap();
+    let socket: OwnedFd = server.into();
+    let mut child = Command::new("cat")
+        .stdin(socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("cat is everywhere");
+    client.write_all(b"to the child").unwrap();
+    settled(&mut source, &mut bench);
+    let records = bench.flush();
+    let side = |port: u16| {
+        let of: Vec<&Record> = records.iter().filter(|r| r.dst.port == port).collect();
+        assert_eq!(of.len(), 1, "{records:?}");
+        of[0].dst_side.as_ref().unwrap().owner.as_ref().unwrap().pid
+    };
+    assert_eq!(side(7_006), child.id());
+    assert_eq!(side(7_005), std::process::id());
+    drop((client, old_client));
+    child.wait().unwrap();
+}
