@@ -8,7 +8,10 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Name of the object, and its source.
-const OBJECTS: &[(&str, &str)] = &[("ebpf_sockets", "src/source/ebpf_sockets/sockets.bpf.c")];
+const OBJECTS: &[(&str, &str)] = &[
+    ("ebpf_sockets", "src/source/ebpf_sockets/sockets.bpf.c"),
+    ("ebpf_tcx", "src/source/ebpf_tcx/tcx.bpf.c"),
+];
 
 /// Warnings are errors, but for those that the ABI's structs and maps cannot avoid.
 const FLAGS: &[&str] = &[

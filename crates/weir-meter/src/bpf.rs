@@ -5,6 +5,7 @@
 //! with this process, so nothing stays on the machine.
 
 pub(crate) mod fields;
+pub(crate) mod pair;
 pub(crate) mod sys;
 
 use std::fs::{self, File};
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use aya::maps::Map;
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr,
-    Iter, Program, ProgramError, SockOps,
+    Iter, Program, ProgramError, SchedClassifier, SockOps,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 
@@ -161,6 +162,12 @@ impl Object {
             program.attach()
         });
         attached.map(drop).map_err(|source| failed(name, source))
+    }
+
+    /// Loads what looks at the packets of an interface.
+    pub(crate) fn load_classifier(&mut self, name: &'static str) -> Result<(), BpfError> {
+        let program: &mut SchedClassifier = self.program(name)?;
+        program.load().map_err(|source| failed(name, source))
     }
 
     /// Loads an iterator over `of`; [`sys::iterate`] runs it.

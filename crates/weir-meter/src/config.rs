@@ -21,6 +21,9 @@ pub struct MeterPolicy {
     pub ebpf: bool,
     /// Remotes of unconnected UDP sockets that are counted between two looks.
     pub peers_max: u32,
+    /// Interfaces at which packets are counted, by name; `*` stands for anything, `!` in front leaves
+    /// out. Empty takes ports and uplinks.
+    pub interfaces: Vec<String>,
     /// Sockets that are followed.
     pub sockets_max: usize,
     /// When flows are reported.
@@ -37,6 +40,7 @@ impl Default for MeterPolicy {
             counter_interval: Duration::from_secs(20),
             ebpf: true,
             peers_max: 65_536,
+            interfaces: Vec::new(),
             sockets_max: 131_072,
             cache: CachePolicy::default(),
             owners: OwnerPolicy::default(),
@@ -51,6 +55,15 @@ impl MeterPolicy {
             enabled: self.ebpf,
             interval: self.interval,
             peers_max: self.peers_max,
+        }
+    }
+
+    pub(crate) fn ebpf_tcx(&self) -> crate::source::ebpf_tcx::EbpfTcxPolicy {
+        crate::source::ebpf_tcx::EbpfTcxPolicy {
+            enabled: self.ebpf,
+            interval: self.interval,
+            flows_max: u32::try_from(self.cache.flows_max).unwrap_or(u32::MAX).max(1),
+            interfaces: self.interfaces.clone(),
         }
     }
 }

@@ -11,6 +11,8 @@
 mod bpf;
 pub mod cache;
 pub mod config;
+#[cfg(weir_bpf)]
+pub mod cost;
 mod counters;
 mod endpoint;
 mod ledger;

@@ -19,6 +19,8 @@ use crate::moment::{Clocks, Moment};
 use crate::owner::{OwnerCounts, Owners};
 #[cfg(weir_bpf)]
 use crate::source::ebpf_sockets::EbpfSockets;
+#[cfg(weir_bpf)]
+use crate::source::ebpf_tcx::EbpfTcx;
 use crate::source::host::Host;
 use crate::source::inet_diag::{InetDiag, InetDiagPolicy};
 use crate::source::interfaces::Interfaces;
@@ -177,8 +179,11 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
     let (host, host_source) = Host::probe(policy.counter_interval);
     #[cfg(weir_bpf)]
     let sockets = boxed(EbpfSockets::probe(policy.ebpf_sockets()));
+    #[cfg(weir_bpf)]
+    let packets = boxed(EbpfTcx::probe(policy.ebpf_tcx()));
     #[cfg(not(weir_bpf))]
-    let sockets: Probed = (vec![crate::source::built_without_bpf()], None);
+    let (sockets, packets): (Probed, Probed) =
+        ((crate::source::built_without_bpf(), None), (Vec::new(), None));
     // Why: Where packets of every socket are counted, the kernel's own list of sockets only adds who
     // listens and how the silent ones fare; a rare look is enough.
     let (interval, ends) = match sockets.1.is_some() {
@@ -187,6 +192,7 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
     };
     vec![
         sockets,
+        packets,
         boxed(InetDiag::probe(InetDiagPolicy {
             interval,
             ends,

@@ -6,9 +6,13 @@
 
 #[cfg(weir_bpf)]
 pub mod ebpf_sockets;
+#[cfg(weir_bpf)]
+pub mod ebpf_tcx;
 pub mod host;
 pub mod inet_diag;
 pub mod interfaces;
+#[cfg(weir_bpf)]
+mod kernel_time;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -115,19 +119,26 @@ impl Tier {
     }
 }
 
-/// The line of the tier that this binary was built without.
+/// The lines of the tiers that this binary was built without.
 #[cfg(not(weir_bpf))]
-pub(crate) fn built_without_bpf() -> Tier {
-    let why = "built without clang, or without the feature `ebpf`".to_owned();
-    let costs = "headers, UDP, and owners of connections shorter than a second are not counted";
-    Tier { is_expected: false, ..Tier::missing("ebpf_sockets", why, costs) }
+pub(crate) fn built_without_bpf() -> Vec<Tier> {
+    let tiers = [
+        (
+            "ebpf_sockets",
+            "headers, UDP, and owners of connections shorter than a second are not counted",
+        ),
+        ("ebpf_tcx", "traffic that this machine forwards is not seen"),
+    ];
+    let why = "built without clang, or without the feature `ebpf`";
+    let line =
+        |(name, costs)| Tier { is_expected: false, ..Tier::missing(name, why.to_owned(), costs) };
+    tiers.into_iter().map(line).collect()
 }
 
 /// Tiers that this version does not have, with what is not seen without them.
 pub(crate) fn absent_tiers() -> Vec<Tier> {
     const WHY: &str = "not in this version";
     [
-        ("ebpf_tcx", "traffic that this machine forwards is not seen"),
         ("conntrack", "translated addresses and the service behind them are not seen"),
         ("packet_sampling", "DNS, TLS and HTTP names are not seen"),
     ]

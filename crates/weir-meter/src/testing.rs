@@ -77,6 +77,35 @@ impl Namespace {
     }
 }
 
+impl Namespace {
+    /// Sends `count` pings to `to` and waits for each answer.
+    pub(crate) fn ping(&self, to: std::net::Ipv4Addr, count: u16) {
+        use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto};
+        let work = move || {
+            let kind = (AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP));
+            let socket = rustix::net::socket(kind.0, kind.1, kind.2).unwrap();
+            let wait = Some(Duration::from_secs(2));
+            let timeout = rustix::net::sockopt::Timeout::Recv;
+            rustix::net::sockopt::set_socket_timeout(&socket, timeout, wait).unwrap();
+            for number in 0..count {
+                let mut echo = [8, 0, 0, 0, 0, 7, 0, number as u8];
+                let sum = 0x0800u32 + 7 + u32::from(number);
+                echo[2..4].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+                let to = std::net::SocketAddrV4::new(to, 0);
+                rustix::net::sendto(&socket, &echo, SendFlags::empty(), &to).unwrap();
+                let mut answer = [0u8; 64];
+                loop {
+                    rustix::net::recv(&socket, &mut answer[..], RecvFlags::empty()).unwrap();
+                    if (answer[20], answer[27]) == (0, number as u8) {
+                        break;
+                    }
+                }
+            }
+        };
+        self.run(work);
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ended = self.process.kill();

@@ -94,6 +94,9 @@ sections! {
         /// Remotes of UDP servers that are counted between two looks; past it packets are counted as
         /// lost.
         peers_max: u32 = "65536";
+        /// Interfaces at which eBPF counts packets, as in ["veth*", "eth0", "!docker0"]; empty takes ports
+        /// and uplinks: all but loopback, bridges and ends of tunnels.
+        interfaces: List<String> = "[]";
         /// How often counters of its interfaces, processors and memory are read.
         counter_interval: Span = "\"20s\"";
         /// A flow that goes on is reported this often.

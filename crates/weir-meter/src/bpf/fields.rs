@@ -3,6 +3,8 @@
 //! The C structs have no holes (their padding is named), so that a reader of fields in order is a
 //! description of the struct. What is too short reads as zeroes and is never past its end.
 
+use weir_model::Addr;
+
 /// A cursor over the octets of one struct.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a>(&'a [u8]);
@@ -35,6 +37,11 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn u64(&mut self) -> u64 {
         u64::from_ne_bytes(self.array())
+    }
+
+    /// An address in the order of the network.
+    pub(crate) fn addr(&mut self) -> Addr {
+        Addr(u128::from_be_bytes(self.array()))
     }
 
     /// A C string in `N` octets: hostile text, cleaned.

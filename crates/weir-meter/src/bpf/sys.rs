@@ -71,6 +71,19 @@ fn owned(fd: libc::c_long) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) }
 }
 
+/// Returns when no BPF program runs any more that was running when it was called.
+pub(crate) fn wait_for_programs() {
+    // `MEMBARRIER_CMD_GLOBAL` is synchronize_rcu() in the kernel, and programs run under its lock.
+    const GLOBAL: libc::c_long = 1;
+    // SAFETY: membarrier(2) takes no addresses.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
+    if result < 0 {
+        // Refused on machines with processors of their own for user space (nohz_full): a program
+        // takes microseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// Entries that one call takes.
 const BATCH: usize = 4_096;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Dual MIT/GPL
  *
- * How many packets of the wire a buffer is, and where their headers end. Offsets count from the IP header.
+ * How many packets of the wire a buffer is, and where their headers end. `base` is where the IP header is.
  */
 #ifndef WEIR_WIRE_H
 #define WEIR_WIRE_H
@@ -31,33 +31,33 @@ INLINE u32 v6_transport(struct __sk_buff *skb, u32 base, u8 next, u8 *proto)
 }
 
 /* Octets of the headers of IP and transport that every segment of the buffer has on the wire. */
-INLINE u32 headers(struct __sk_buff *skb, u32 protocol)
+INLINE u32 headers(struct __sk_buff *skb, u32 base, u32 protocol)
 {
 	u8 first[8], data_offset;
 	u32 offset;
 
-	if (skb_load_bytes(skb, 0, first, 8))
+	if (skb_load_bytes(skb, base, first, 8))
 		return 0;
 	if (first[0] >> 4 == 4)
-		offset = (first[0] & 15) * 4;
+		offset = base + (first[0] & 15) * 4;
 	else
-		offset = v6_transport(skb, 0, first[6], 0);
+		offset = v6_transport(skb, base, first[6], 0);
 	if (protocol != IPPROTO_TCP)
-		return offset + 8;
+		return offset + 8 - base;
 	if (skb_load_bytes(skb, offset + 12, &data_offset, 1))
 		return 0;
-	return offset + (data_offset >> 4) * 4;
+	return offset + (data_offset >> 4) * 4 - base;
 }
 
-/* Packets that the buffer is on the wire; adds the headers that it lacks to `octets`. */
-INLINE u64 segments(struct __sk_buff *skb, u32 protocol, u64 *octets)
+/* Packets that the buffer is on the wire; adds the headers that it lacks to `octets`, counted from `base`. */
+INLINE u64 segments(struct __sk_buff *skb, u32 base, u32 protocol, u64 *octets)
 {
 	u64 packets = skb->gso_segs;
 	u32 size = skb->gso_size, length;
 
 	if (packets <= 1 && !size)
 		return 1;
-	length = headers(skb, protocol);
+	length = headers(skb, base, protocol);
 	/* Who hands in a buffer from elsewhere (a virtual machine's tap) may leave the count to others. */
 	if (!packets && size && *octets > length)
 		packets = (*octets - length + size - 1) / size;

@@ -16,6 +16,8 @@ use crate::endpoint::{End, FlowKey};
 use crate::owner::Owner;
 
 const IPPROTO_TCP: u8 = 6;
+const FIN: u16 = 1;
+const RST: u16 = 4;
 
 /// The socket at one end.
 #[derive(Debug)]
@@ -38,6 +40,9 @@ pub(super) struct Flow {
     /// State and flags by sources that see no socket.
     state: &'static str,
     tcp_flags: u16,
+    /// Which ends have sent a FIN, and whether any has sent a RST.
+    fins: [bool; 2],
+    is_reset: bool,
     tunnel: Option<Tunnel>,
     drops: Option<Drops>,
     pub(super) names: Option<Arc<Names>>,
@@ -75,6 +80,8 @@ impl Flow {
             views: Views::default(),
             state: "",
             tcp_flags: 0,
+            fins: [false; 2],
+            is_reset: false,
             tunnel: None,
             drops: None,
             names: None,
@@ -123,6 +130,8 @@ impl Flow {
         self.last = self.last.max(seen.last);
         self.views.take(seen);
         self.tcp_flags |= seen.tcp_flags;
+        self.fins[seen.end.index()] |= seen.tcp_flags & FIN != 0;
+        self.is_reset |= seen.tcp_flags & RST != 0;
         self.tunnel = seen.tunnel.or(self.tunnel);
         if let Some(drops) = &seen.drops {
             self.drop(drops);
@@ -138,7 +147,8 @@ impl Flow {
         }
         let has_ended = match self.sockets.iter().any(Option::is_some) {
             true => self.sockets.iter().flatten().all(|socket| socket.ended),
-            false => self.views.have_ended(),
+            // Where no socket tells, the packets do.
+            false => self.views.have_ended() || self.is_reset || self.fins == [true; 2],
         };
         self.ended = has_ended.then_some(self.ended.unwrap_or(now.mono));
     }
@@ -248,6 +258,7 @@ impl Flow {
             nat: nat.cloned(),
             tunnel: self.tunnel,
             interfaces: self.views.interfaces(),
+            through: self.views.through(src),
             sources: self.views.sources(),
             names: self.names.clone(),
         }

@@ -104,6 +104,8 @@ pub struct Interface {
     pub index: u32,
     /// Its name.
     pub name: Arc<str>,
+    /// They left by it; else they came in by it.
+    pub is_egress: bool,
 }
 
 /// The outer packet that carried a flow.
@@ -308,6 +310,8 @@ pub struct Record {
     pub tunnel: Option<Tunnel>,
     /// Interfaces at which it was seen, from the one whose counts are the highest.
     pub interfaces: Vec<Interface>,
+    /// By which of them the initiator's packets came in, and left.
+    pub through: [Option<Interface>; 2],
     /// Sources that saw it, the one whose counts these are first.
     pub sources: Vec<SourceKind>,
     /// Names found in sampled packets.

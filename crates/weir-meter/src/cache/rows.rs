@@ -73,8 +73,7 @@ pub fn push(batch: &mut FlowBatch, record: &Record, identity: Identity, now: Tim
     batch.set(c::FLOW_END, row, record.end.0 / 1_000_000 * 1_000_000);
     batch.set(c::SRC_ADDR, row, record.src.addr);
     batch.set(c::DST_ADDR, row, record.dst.addr);
-    batch.set(c::SRC_PORT, row, record.src.port);
-    batch.set(c::DST_PORT, row, record.dst.port);
+    ports(batch, row, record);
     batch.set(c::PROTO, row, record.proto);
     batch.set(c::IP_VERSION, row, if record.src.addr.as_v4().is_some() { 4u8 } else { 6 });
     batch.set(c::BIFLOW_DIRECTION, row, u8::from(record.sure));
@@ -109,6 +108,20 @@ pub fn push(batch: &mut FlowBatch, record: &Record, identity: Identity, now: Tim
         }
         health(batch, row, side);
     }
+}
+
+/// Ports; of ICMP its type and code, which a flow has in the place of the responder's port.
+fn ports(batch: &mut FlowBatch, row: usize, record: &Record) {
+    const ICMP: u8 = 1;
+    const ICMPV6: u8 = 58;
+    if matches!(record.proto, ICMP | ICMPV6) {
+        let [kind, code] = record.dst.port.to_be_bytes();
+        batch.set(c::ICMP_TYPE, row, kind);
+        batch.set(c::ICMP_CODE, row, code);
+        return;
+    }
+    batch.set(c::SRC_PORT, row, record.src.port);
+    batch.set(c::DST_PORT, row, record.dst.port);
 }
 
 fn owner(batch: &mut FlowBatch, row: usize, side: &Side, columns: &SideColumns) {

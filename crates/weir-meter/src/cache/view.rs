@@ -40,7 +40,7 @@ impl View {
     }
 
     fn is_of(&self, seen: &Observation) -> bool {
-        let place = |interface: &Option<Interface>| interface.as_ref().map(|i| i.index);
+        let place = |at: &Option<Interface>| at.as_ref().map(|at| (at.index, at.is_egress));
         self.source == seen.source
             && self.socket == seen.socket
             && place(&self.interface) == place(&seen.interface)
@@ -129,11 +129,28 @@ impl Views {
         self.0.iter().map(|view| view.source).min()
     }
 
-    /// Interfaces, the one that saw most first.
+    /// Interfaces, the one that saw most first, each once.
     pub(super) fn interfaces(&self) -> Vec<Interface> {
         let seen = |view: &&View| view.sums[0].octets.saturating_add(view.sums[1].octets);
         let mut views: Vec<&View> = self.0.iter().filter(|view| view.interface.is_some()).collect();
         views.sort_by_key(|view| std::cmp::Reverse(seen(view)));
-        views.into_iter().filter_map(|view| view.interface.clone()).collect()
+        let mut found: Vec<Interface> = Vec::new();
+        for interface in views.into_iter().filter_map(|view| view.interface.as_ref()) {
+            if !found.iter().any(|known| known.index == interface.index) {
+                found.push(interface.clone());
+            }
+        }
+        found
+    }
+
+    /// By which interface the packets of `end` came in, and left.
+    pub(super) fn through(&self, end: End) -> [Option<Interface>; 2] {
+        [false, true].map(|is_egress| {
+            let views = self.0.iter().filter(|view| view.sums[end.index()].packets > 0);
+            let views = views
+                .filter(|view| view.interface.as_ref().is_some_and(|at| at.is_egress == is_egress));
+            let most = views.max_by_key(|view| view.sums[end.index()].octets);
+            most.and_then(|view| view.interface.clone())
+        })
     }
 }

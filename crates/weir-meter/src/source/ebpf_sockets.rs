@@ -13,12 +13,13 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, Map, MapData, RingBuf};
-use rustix::time::{ClockId, clock_gettime};
 use weir_model::Timestamp;
 
 use super::inet_diag::message::state_name;
 use super::inet_diag::namespaces;
+use super::kernel_time::Times;
 use super::{Intake, Source, SourceError, Tier};
+use crate::bpf::pair::Pair;
 use crate::bpf::{BpfError, Object, map_fd, sys};
 use crate::cache::{Count, Initiator, Moment, Observation, SourceKind, TcpHealth};
 use crate::endpoint::{End, FlowKey};
@@ -65,7 +66,7 @@ pub struct EbpfSockets {
     _object: Object,
     sockets: Map,
     iterator: OwnedFd,
-    peers: Map,
+    peers: Pair,
     programs: HashMap<MapData, u32, [u8; layout::PROGRAM]>,
     ends: RingBuf<MapData>,
     lost: Array<MapData, u64>,
@@ -79,6 +80,12 @@ impl std::fmt::Debug for EbpfSockets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EbpfSockets").field("counted", &self.counted).finish_non_exhaustive()
     }
+}
+
+/// The programs and their maps.
+pub(crate) fn object(peers_max: u32) -> Result<Object, BpfError> {
+    let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_sockets.o"));
+    Object::load(NAME, octets, &[("peers0", peers_max), ("peers1", peers_max)])
 }
 
 impl EbpfSockets {
@@ -104,8 +111,7 @@ impl EbpfSockets {
     }
 
     fn start(policy: EbpfSocketsPolicy) -> Result<(EbpfSockets, attach::Missing), BpfError> {
-        let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_sockets.o"));
-        let mut object = Object::load(NAME, octets, &[("peers", policy.peers_max)])?;
+        let mut object = object(policy.peers_max)?;
         let missing = attach::attach(&mut object)?;
         let iterator = object.load_iterator("weir_sockets", "bpf_sk_storage_map")?;
         let typed = |error: aya::maps::MapError| BpfError::System {
@@ -115,7 +121,7 @@ impl EbpfSockets {
         let source = EbpfSockets {
             policy,
             sockets: object.take_map("sockets")?,
-            peers: object.take_map("peers")?,
+            peers: Pair::take(&mut object, ["peers0", "peers1"], policy.peers_max)?,
             programs: HashMap::try_from(object.take_map("programs")?).map_err(typed)?,
             ends: RingBuf::try_from(object.take_map("ends")?).map_err(typed)?,
             lost: Array::try_from(object.take_map("lost")?).map_err(typed)?,
@@ -155,13 +161,10 @@ impl EbpfSockets {
 
     /// Counts of unconnected sockets, by remote; the kernel begins anew.
     fn take_peers(&mut self, times: Times, intake: &mut Intake<'_>) -> Result<(), SourceError> {
-        let Some(fd) = map_fd(&self.peers) else { return Ok(()) };
         let mut found = Vec::new();
-        let taken = sys::drain::<{ layout::PEER_KEY }, { layout::PEER }>(
-            fd,
-            self.policy.peers_max as usize,
-            |key, value| found.push(Peer::read(key, value)),
-        );
+        let taken = self.peers.drain::<{ layout::PEER_KEY }, { layout::PEER }>(|key, value| {
+            found.push(Peer::read(key, value));
+        });
         self.counted.peers += taken.map_err(bpf_error)? as u64;
         for (cookie, tuple, peer) in found {
             let Counts { tx_octets, tx_packets, rx_octets, rx_packets, .. } = peer.counts;
@@ -312,25 +315,6 @@ impl Source for EbpfSockets {
             ("peers_lost", lost(1)),
             ("handshakes_lost", lost(2)),
         ]
-    }
-}
-
-/// This moment on both clocks: the wall's, and the one that the kernel stamps packets by.
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    now: Moment,
-    monotonic_ns: u64,
-}
-
-impl Times {
-    fn at(now: Moment) -> Times {
-        let time = clock_gettime(ClockId::Monotonic);
-        let nanos = time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned();
-        Times { now, monotonic_ns: nanos }
-    }
-
-    fn wall(&self, at_ns: u64) -> Timestamp {
-        self.now.wall.minus(Duration::from_nanos(self.monotonic_ns.saturating_sub(at_ns)))
     }
 }
 

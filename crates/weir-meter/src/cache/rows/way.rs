@@ -12,9 +12,12 @@ const INTERFACES_TOLD: usize = 8;
 /// Fills them.
 pub(super) fn way(batch: &mut FlowBatch, row: usize, record: &Record) {
     batch.set_octets(c::METERED_BY, row, metered_by(record).as_bytes());
-    if let Some(first) = record.interfaces.first() {
-        batch.set(c::IN_IF, row, first.index);
-        text(batch, c::IN_IF_NAME, row, Some(&first.name));
+    let places = [(c::IN_IF, c::IN_IF_NAME), (c::OUT_IF, c::OUT_IF_NAME)];
+    for (interface, (index, name)) in record.through.iter().zip(places) {
+        if let Some(interface) = interface {
+            batch.set(index, row, interface.index);
+            text(batch, name, row, Some(&interface.name));
+        }
     }
     if record.tcp_flags != 0 {
         batch.set(c::TCP_FLAGS, row, record.tcp_flags);

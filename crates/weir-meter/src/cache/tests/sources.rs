@@ -79,7 +79,7 @@ fn a_packet_at_several_interfaces_is_counted_once() {
     let mut cache = FlowCache::new(CachePolicy::default());
     for (index, sent) in [(7, 300), (8, 900), (9, 900), (7, 200)] {
         let name = format!("veth{index}").into();
-        let interface = Some(Interface { index, name });
+        let interface = Some(Interface { index, name, is_egress: index == 9 });
         let seen = Observation { interface, ..by(SourceKind::EbpfTcx, sent, moment(0)) };
         cache.observe(&seen, moment(0));
     }
@@ -87,6 +87,8 @@ fn a_packet_at_several_interfaces_is_counted_once() {
     let record = cache.take_records().remove(0);
     assert_eq!((record.forward.octets, record.reverse.octets), (900, 450));
     assert_eq!(record.interfaces.len(), 3);
+    let through = record.through.clone().map(|at| at.map(|at| at.index));
+    assert_eq!(through, [Some(8), Some(9)]);
     assert_eq!(record.interfaces[2].index, 7, "the one that saw least comes last");
 }
 

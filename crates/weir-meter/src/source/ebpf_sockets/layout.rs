@@ -2,7 +2,6 @@
 
 use crate::bpf::fields::Fields;
 use crate::endpoint::Endpoint;
-use weir_model::Addr;
 
 /// Octets of `struct told`.
 pub(super) const TOLD: usize = 400;
@@ -127,8 +126,7 @@ fn counts(fields: &mut Fields<'_>) -> Counts {
 
 /// Two addresses, two ports, and the padding after them.
 fn tuple(fields: &mut Fields<'_>) -> Tuple {
-    let mut addr = || Addr(u128::from_be_bytes(fields.array()));
-    let (local, remote) = (addr(), addr());
+    let (local, remote) = (fields.addr(), fields.addr());
     let (local_port, remote_port) = (fields.u16(), fields.u16());
     fields.u32();
     Tuple {

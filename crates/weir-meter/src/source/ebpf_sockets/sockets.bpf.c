@@ -92,8 +92,13 @@ _Static_assert(sizeof(struct program) == 216, "programs");
 
 /* Sockets. BPF_F_CLONE: what is accepted inherits its listener's owner. */
 struct { UINT(type, MAP_SK_STORAGE); UINT(map_flags, F_NO_PREALLOC | F_CLONE); TYPE(key, int); TYPE(value, struct entry); } sockets SEC(".maps");
-/* Sockets without one remote: counts by remote. Drained every interval. */
-struct { UINT(type, MAP_HASH); UINT(map_flags, F_NO_PREALLOC); UINT(max_entries, 65536); TYPE(key, struct peer_key); TYPE(value, struct peer); } peers SEC(".maps");
+/*
+ * Sockets without one remote: counts by remote. Two maps, of which programs use the one that `active` names and user
+ * space empties the other: it switches, waits until no program that saw the former value runs, and reads. So no
+ * packet is added to an entry that has been taken.
+ */
+struct { UINT(type, MAP_HASH); UINT(map_flags, F_NO_PREALLOC); UINT(max_entries, 65536); TYPE(key, struct peer_key); TYPE(value, struct peer); } peers0 SEC(".maps"), peers1 SEC(".maps");
+struct { UINT(type, MAP_ARRAY); UINT(max_entries, 1); TYPE(key, u32); TYPE(value, u32); } active SEC(".maps");
 /* Packets of handshakes, which come to the listener; taken over by the accepted socket. */
 struct { UINT(type, MAP_LRU_HASH); UINT(max_entries, 16384); TYPE(key, struct tuple); TYPE(value, struct counts); } handshakes SEC(".maps");
 /* What processes execute, for those that are gone when somebody asks. */
@@ -254,24 +259,34 @@ INLINE void of_peer(struct __sk_buff *skb, struct bpf_sock *sk, struct entry *en
 {
 	struct peer_key key = {};
 	struct peer *peer, fresh;
+	u32 zero = 0, *active_map, which;
 
 	if (!endpoints(skb, &key.tuple, is_egress))
 		return;
 	key.cookie = socket_cookie(skb);
-	peer = map_lookup(&peers, &key);
+	active_map = map_lookup(&active, &zero);
+	if (!active_map)
+		return;
+	which = *active_map;
+	KEEP(which);
+	peer = which ? map_lookup(&peers1, &key) : map_lookup(&peers0, &key);
 	if (!peer) {
 		__builtin_memset(&fresh, 0, sizeof(fresh));
 		fresh.owner = entry->owner;
 		fresh.flags = is_egress ? INITIATED : ACCEPTED;
 		fresh.proto = sk->protocol;
-		if (map_update(&peers, &key, &fresh, NOEXIST) == -7 /* E2BIG */) {
-			lose(LOST_PEERS);
-			return;
+		if (which) {
+			map_update(&peers1, &key, &fresh, NOEXIST);
+			peer = map_lookup(&peers1, &key);
+		} else {
+			map_update(&peers0, &key, &fresh, NOEXIST);
+			peer = map_lookup(&peers0, &key);
 		}
-		peer = map_lookup(&peers, &key);
 	}
 	if (peer)
 		add(&peer->counts, now, packets, octets, is_egress);
+	else
+		lose(LOST_PEERS);
 }
 
 INLINE int same(const u32 *a, const u32 *b)
@@ -327,7 +342,7 @@ INLINE int count(struct __sk_buff *skb, int is_egress)
 		return 1;
 	now = ktime_coarse_ns();
 	octets = skb->len;
-	packets = segments(skb, protocol, &octets);
+	packets = segments(skb, 0, protocol, &octets);
 	if (protocol == IPPROTO_TCP && sk->state == TCP_LISTEN) {
 		of_listener(skb, now, packets, octets, is_egress);
 		return 1;

@@ -1,0 +1,194 @@
+use super::*;
+use crate::cache::Record;
+use crate::testing::{Bench, Capture, Namespace};
+use std::io::Write;
+use std::net::TcpStream;
+
+/// A source whose programs look at the interfaces of `space`.
+fn source(space: &Namespace, interfaces: &[&str]) -> Option<EbpfTcx> {
+    let policy = EbpfTcxPolicy {
+        enabled: true,
+        interval: Duration::from_millis(10),
+        flows_max: 4_096,
+        interfaces: interfaces.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let (tiers, source) = space.run(move || EbpfTcx::probe(policy));
+    if source.is_none() {
+        eprintln!("SKIPPED packets at interfaces: {:?}", tiers[0].why_not);
+    }
+    source
+}
+
+fn swallow(mut stream: TcpStream) -> u64 {
+    std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
+}
+
+fn settled(source: &mut EbpfTcx, bench: &mut Bench) {
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(50));
+        source.poll(Bench::at(1), &mut bench.intake()).unwrap();
+    }
+}
+
+fn of_port(records: Vec<Record>, port: u16) -> Vec<Record> {
+    records.into_iter().filter(|r| r.src.port == port || r.dst.port == port).collect()
+}
+
+/// A node with a bridge and two pods on it.
+struct Node {
+    node: Namespace,
+    pods: [Namespace; 2],
+}
+
+impl Node {
+    /// Addresses of pods are 10.244.`number`.11 and .12, the node's 172.31.0.`number`.
+    fn new(number: u8) -> Option<Node> {
+        let node = Namespace::new()?;
+        let pods = [Namespace::new()?, Namespace::new()?];
+        let made = node.sh(format!(
+            "ip link add cni0 type bridge
+             ip addr add 10.244.{number}.1/24 dev cni0
+             ip link set cni0 up
+             sysctl -qw net.ipv4.ip_forward=1"
+        )) && pods.iter().zip(1..).all(|(pod, i)| {
+            node.sh(format!(
+                "ip link add veth{i} type veth peer name eth0 netns {}
+                 ip link set veth{i} master cni0 up",
+                pod.pid()
+            )) && pod.sh(format!(
+                "ip addr add 10.244.{number}.1{i}/24 dev eth0
+                 ip link set eth0 mtu 1450 up
+                 ethtool -K eth0 tso off gso off gro off >/dev/null
+                 ip route add default via 10.244.{number}.1"
+            ))
+        });
+        made.then_some(Node { node, pods })
+    }
+}
+
+/// Two nodes whose pods reach each other through VXLAN.
+fn two_nodes() -> Option<(Node, Node)> {
+    let (a, b) = Node::new(1).zip(Node::new(2))?;
+    let wired = a.node.sh(format!("ip link add u0 type veth peer name u0 netns {}", b.node.pid()));
+    let both = [(&a, 1, 2), (&b, 2, 1)];
+    let is_up = wired
+        && both.iter().all(|(at, own, other)| {
+            at.node.sh(format!(
+                "ip addr add 172.31.0.{own}/24 dev u0
+                 ip link set u0 up
+                 ip link add vx0 address 02:00:00:00:00:0{own} type vxlan id 42 dev u0 \
+                    local 172.31.0.{own} dstport 4789 nolearning
+                 ip addr add 10.244.{own}.0/32 dev vx0
+                 ip link set vx0 up
+                 bridge fdb append 02:00:00:00:00:0{other} dev vx0 dst 172.31.0.{other}
+                 ip neigh add 10.244.{other}.0 lladdr 02:00:00:00:00:0{other} dev vx0
+                 ip route add 10.244.{other}.0/24 via 10.244.{other}.0 dev vx0 onlink"
+            ))
+        });
+    is_up.then_some((a, b))
+}
+
+#[test]
+fn a_flow_through_bridge_and_overlay_is_one_with_the_octets_of_its_packets() {
+    let Some((a, b)) = two_nodes() else {
+        eprintln!("SKIPPED the overlay: no namespaces, no bridge or VXLAN, or no ethtool");
+        return;
+    };
+    let Some(mut source) = source(&a.node, &[]) else { return };
+    let names: Vec<&str> = source.attached.values().map(|at| &*at.name).collect();
+    assert!(["veth1", "veth2", "u0"].iter().all(|name| names.contains(name)), "{names:?}");
+    assert_eq!(names.len(), 3, "the bridge and the tunnel's end are passed by: {names:?}");
+    let Some(capture) = Capture::start(&a.pods[0], "eth0") else {
+        eprintln!("SKIPPED the overlay: no tcpdump");
+        return;
+    };
+    let mut bench = Bench::new();
+    let listener = b.pods[0].listen("0.0.0.0:7101");
+    let mut client = a.pods[0].connect("10.244.2.11:7101");
+    let (server, _) = listener.accept().unwrap();
+    let reader = std::thread::spawn(move || swallow(server));
+    client.write_all(&vec![7u8; 3 << 20]).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(reader.join().unwrap(), 3 << 20);
+    swallow(client);
+    a.pods[0].ping([10, 244, 2, 11].into(), 3);
+    settled(&mut source, &mut bench);
+    let truth = capture.finish(7_101);
+    let records = bench.flush();
+    let outer = records.iter().filter(|r| r.proto == 17 && r.dst.port == 4_789).count();
+    assert_eq!(outer, 0, "outer packets are not counted beside what they carry");
+    let ping: Vec<&Record> = records.iter().filter(|r| r.proto == 1).collect();
+    assert_eq!(ping.len(), 1, "{ping:?}");
+    assert_eq!((ping[0].forward.packets, ping[0].reverse.packets), (3, 3));
+    let (asks, answers) = ("10.244.1.11".parse().unwrap(), "10.244.2.11".parse().unwrap());
+    assert_eq!((ping[0].src.addr, ping[0].dst.addr), (asks, answers));
+    let records = of_port(records, 7_101);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = &records[0];
+    assert_eq!((record.dst.port, record.sure), (7_101, true));
+    let by = |addr| truth.iter().find(|sum| sum.0 == addr).map(|sum| (sum.1, sum.2)).unwrap();
+    assert_eq!((record.forward.packets, record.forward.octets), by(record.src.addr));
+    assert_eq!((record.reverse.packets, record.reverse.octets), by(record.dst.addr));
+    let tunnel = record.tunnel.unwrap();
+    let outer = ["172.31.0.1", "172.31.0.2"].map(|addr| addr.parse().unwrap());
+    assert_eq!((tunnel.kind, tunnel.id), (1, 42));
+    assert!(outer.contains(&tunnel.src) && outer.contains(&tunnel.dst));
+    let through = record.through.clone().map(|at| at.unwrap().name.to_string());
+    assert_eq!(through, ["veth1", "u0"]);
+    assert_eq!(record.tcp_flags & 3, 3);
+}
+
+#[test]
+fn interfaces_that_come_later_are_looked_at_and_those_that_go_are_let_go() {
+    let Some(node) = Node::new(3) else {
+        eprintln!("SKIPPED interfaces: this user may not make network namespaces");
+        return;
+    };
+    let Some(source) = source(&node.node, &["veth*"]) else { return };
+    assert_eq!(source.attached.len(), 2);
+    // Names of interfaces mean something in the thread's own namespace.
+    let follow = |mut source: EbpfTcx, wanted: usize| {
+        node.node.run(move || {
+            let mut bench = Bench::new();
+            for _ in 0..200 {
+                source.drain(Bench::at(1), &mut bench.intake()).unwrap();
+                if source.attached.len() == wanted {
+                    return source;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            panic!("{:?} and not {wanted}", source.attached);
+        })
+    };
+    assert!(node.node.sh("ip link add veth9 type veth peer name other9; ip link set veth9 up"));
+    let source = follow(source, 3);
+    assert!(node.node.sh("ip link del veth9"));
+    let _source = follow(source, 2);
+    // Others' programs and filters stay where they are, and so does traffic.
+    node.pods[0].ping([10, 244, 3, 12].into(), 1);
+}
+
+#[test]
+fn flows_past_the_bound_are_counted_as_lost() {
+    let Some(node) = Node::new(4) else {
+        eprintln!("SKIPPED the full map: this user may not make network namespaces");
+        return;
+    };
+    let Some(mut source) = source(&node.node, &["veth*"]) else { return };
+    let socket = node.pods[0].udp("10.244.4.11:0");
+    let mut sent = 0;
+    for port in 1_000..6_500u16 {
+        sent += u64::from(socket.send_to(b"x", ("10.244.4.12", port)).is_ok());
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let mut bench = Bench::new();
+    source.poll(Bench::at(1), &mut bench.intake()).unwrap();
+    let lost = source.counts().into_iter().find(|(name, _)| *name == "packets_lost_map_full");
+    let lost = lost.unwrap().1;
+    assert!(sent == 5_500 && lost > 0, "{lost} of {sent}");
+    // The next interval has room again.
+    socket.send_to(b"x", ("10.244.4.12", 999)).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    source.poll(Bench::at(2), &mut bench.intake()).unwrap();
+    assert_eq!(of_port(bench.flush(), 999).len(), 1);
+}
