@@ -11,6 +11,7 @@ use std::{env, fs};
 const OBJECTS: &[(&str, &str)] = &[
     ("ebpf_sockets", "src/source/ebpf_sockets/sockets.bpf.c"),
     ("ebpf_tcx", "src/source/ebpf_tcx/tcx.bpf.c"),
+    ("ebpf_drops", "src/source/ebpf_drops/drops.bpf.c"),
 ];
 
 /// Warnings are errors, but for those that the ABI's structs and maps cannot avoid.

@@ -18,6 +18,8 @@ use crate::metrics;
 use crate::moment::{Clocks, Moment};
 use crate::owner::{OwnerCounts, Owners};
 #[cfg(weir_bpf)]
+use crate::source::ebpf_drops::EbpfDrops;
+#[cfg(weir_bpf)]
 use crate::source::ebpf_sockets::EbpfSockets;
 #[cfg(weir_bpf)]
 use crate::source::ebpf_tcx::EbpfTcx;
@@ -181,9 +183,11 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
     let sockets = boxed(EbpfSockets::probe(policy.ebpf_sockets()));
     #[cfg(weir_bpf)]
     let packets = boxed(EbpfTcx::probe(policy.ebpf_tcx()));
+    #[cfg(weir_bpf)]
+    let drops = boxed(EbpfDrops::probe(policy.ebpf, policy.interval));
     #[cfg(not(weir_bpf))]
-    let (sockets, packets): (Probed, Probed) =
-        ((crate::source::built_without_bpf(), None), (Vec::new(), None));
+    let [sockets, packets, drops]: [Probed; 3] =
+        [(crate::source::built_without_bpf(), None), (Vec::new(), None), (Vec::new(), None)];
     // Why: Where packets of every socket are counted, the kernel's own list of sockets only adds who
     // listens and how the silent ones fare; a rare look is enough.
     let (interval, ends) = match sockets.1.is_some() {
@@ -193,6 +197,7 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
     vec![
         sockets,
         packets,
+        drops,
         boxed(InetDiag::probe(InetDiagPolicy {
             interval,
             ends,

@@ -5,6 +5,8 @@
 //! source that fails is counted, logged behind a gate, and polled again: metering goes on.
 
 #[cfg(weir_bpf)]
+pub mod ebpf_drops;
+#[cfg(weir_bpf)]
 pub mod ebpf_sockets;
 #[cfg(weir_bpf)]
 pub mod ebpf_tcx;
@@ -128,6 +130,7 @@ pub(crate) fn built_without_bpf() -> Vec<Tier> {
             "headers, UDP, and owners of connections shorter than a second are not counted",
         ),
         ("ebpf_tcx", "traffic that this machine forwards is not seen"),
+        ("ebpf_drops", "packets that the kernel drops, and why, are not seen"),
     ];
     let why = "built without clang, or without the feature `ebpf`";
     let line =

@@ -83,6 +83,8 @@ pub enum SourceKind {
     InetDiag,
     /// Connection tracking.
     Conntrack,
+    /// Where packets are dropped: it counts nothing else.
+    EbpfDrops,
 }
 
 impl SourceKind {
@@ -93,6 +95,7 @@ impl SourceKind {
             SourceKind::EbpfTcx => "ebpf_tcx",
             SourceKind::InetDiag => "inet_diag",
             SourceKind::Conntrack => "conntrack",
+            SourceKind::EbpfDrops => "ebpf_drops",
         }
     }
 }

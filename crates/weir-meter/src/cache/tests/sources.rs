@@ -31,6 +31,7 @@ fn the_best_source_is_told_whatever_comes_first() {
                 EbpfTcx => 1_100,
                 InetDiag => 1_000,
                 Conntrack => 1_010,
+                SourceKind::EbpfDrops => 0,
             };
             cache.observe(&by(source, octets, moment(0)), moment(0));
         }
