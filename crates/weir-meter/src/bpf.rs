@@ -32,8 +32,8 @@ pub(crate) enum BpfError {
         #[source]
         source: std::io::Error,
     },
-    #[error("object {0}: {1}")]
-    Object(&'static str, #[source] Box<aya::EbpfError>),
+    #[error("{}", root(.0.as_ref()))]
+    Object(#[source] Box<aya::EbpfError>),
     #[error("program {name}: {}", cause(source))]
     Program {
         name: &'static str,
@@ -48,6 +48,15 @@ pub(crate) enum BpfError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// An error with what is behind it: what was done, and what the kernel said.
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    format!("{error}: {last}")
 }
 
 /// What the kernel said, without its log of hundreds of lines.
@@ -81,18 +90,14 @@ pub(crate) struct Object {
 
 impl Object {
     /// Loads the maps and relocates the programs of an object; the programs themselves when attached.
-    pub(crate) fn load(
-        name: &'static str,
-        octets: &[u8],
-        sizes: &[(&'static str, u32)],
-    ) -> Result<Object, BpfError> {
+    pub(crate) fn load(octets: &[u8], sizes: &[(&'static str, u32)]) -> Result<Object, BpfError> {
         let btf = Btf::from_sys_fs().map_err(BpfError::NoBtf)?;
         let mut loader = EbpfLoader::new();
         loader.btf(Some(&btf));
         for (map, entries) in sizes {
             loader.map_max_entries(map, *entries);
         }
-        let ebpf = loader.load(octets).map_err(|error| BpfError::Object(name, Box::new(error)))?;
+        let ebpf = loader.load(octets).map_err(|error| BpfError::Object(Box::new(error)))?;
         Ok(Object { ebpf, btf })
     }
 

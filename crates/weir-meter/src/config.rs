@@ -55,6 +55,7 @@ impl MeterPolicy {
             enabled: self.ebpf,
             interval: self.interval,
             peers_max: self.peers_max,
+            ends_octets: crate::source::ebpf_sockets::ENDS_OCTETS,
         }
     }
 

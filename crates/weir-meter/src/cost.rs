@@ -76,7 +76,7 @@ pub fn of_sockets(datagrams: u32, rounds: usize) -> Result<Vec<Cost>, CostError>
     for (program, is_connected) in cases {
         let (mut ns, mut floor) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let mut object = ebpf_sockets::object(1_024)?;
+            let mut object = ebpf_sockets::object(1_024, ebpf_sockets::ENDS_OCTETS)?;
             let root = open_cgroup_root()?;
             object.attach_skb("weir_nothing", &root, CgroupSkbAttachType::Egress)?;
             object.attach_skb("weir_egress", &root, CgroupSkbAttachType::Egress)?;

@@ -96,7 +96,7 @@ impl EbpfDrops {
         let system = |call| move |source| BpfError::System { call, source };
         let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_drops.o"));
         let sizes = [("drops0", DROPS_MAX), ("drops1", DROPS_MAX)];
-        let mut object = Object::load(NAME, octets, &sizes)?;
+        let mut object = Object::load(octets, &sizes)?;
         let types = std::fs::read("/sys/kernel/btf/vmlinux").map_err(system("reading BTF"))?;
         let names = btf::enumeration(&types, "skb_drop_reason", "SKB_DROP_REASON_");
         if names.is_empty() {

@@ -49,7 +49,12 @@ pub struct EbpfSocketsPolicy {
     /// Remotes of unconnected sockets (UDP servers) between two looks; past it their packets are
     /// not counted, which is counted.
     pub peers_max: u32,
+    /// Octets of the ring of ends, a power of two of pages: 400 octets an end. Past it ends are lost, counted.
+    pub ends_octets: u32,
 }
+
+/// Octets of the ring of ends by default: ten thousand ends between two looks.
+pub(crate) const ENDS_OCTETS: u32 = 4 << 20;
 
 /// What it counted of itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,9 +88,10 @@ impl std::fmt::Debug for EbpfSockets {
 }
 
 /// The programs and their maps.
-pub(crate) fn object(peers_max: u32) -> Result<Object, BpfError> {
+pub(crate) fn object(peers_max: u32, ends_octets: u32) -> Result<Object, BpfError> {
     let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_sockets.o"));
-    Object::load(NAME, octets, &[("peers0", peers_max), ("peers1", peers_max)])
+    let sizes = [("peers0", peers_max), ("peers1", peers_max), ("ends", ends_octets)];
+    Object::load(octets, &sizes)
 }
 
 impl EbpfSockets {
@@ -111,7 +117,7 @@ impl EbpfSockets {
     }
 
     fn start(policy: EbpfSocketsPolicy) -> Result<(EbpfSockets, attach::Missing), BpfError> {
-        let mut object = object(policy.peers_max)?;
+        let mut object = object(policy.peers_max, policy.ends_octets)?;
         let missing = attach::attach(&mut object)?;
         let iterator = object.load_iterator("weir_sockets", "bpf_sk_storage_map")?;
         let typed = |error: aya::maps::MapError| BpfError::System {

@@ -102,7 +102,7 @@ impl std::fmt::Debug for EbpfTcx {
 /// The programs and their maps.
 pub(crate) fn object(flows_max: u32) -> Result<Object, BpfError> {
     let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_tcx.o"));
-    Object::load(NAME, octets, &[("flows0", flows_max), ("flows1", flows_max)])
+    Object::load(octets, &[("flows0", flows_max), ("flows1", flows_max)])
 }
 
 impl EbpfTcx {

@@ -6,8 +6,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 fn source() -> Option<EbpfSockets> {
-    let policy =
-        EbpfSocketsPolicy { enabled: true, interval: Duration::from_millis(10), peers_max: 1_024 };
+    source_of(1_024, ENDS_OCTETS)
+}
+
+fn source_of(peers_max: u32, ends_octets: u32) -> Option<EbpfSockets> {
+    let interval = Duration::from_millis(10);
+    let policy = EbpfSocketsPolicy { enabled: true, interval, peers_max, ends_octets };
     let (tiers, source) = EbpfSockets::probe(policy);
     if source.is_none() {
         eprintln!("SKIPPED sockets by eBPF: {:?}", tiers[0].why_not);
@@ -202,4 +206,87 @@ fn the_worker_that_serves_is_the_owner_and_older_sockets_have_theirs() {
     assert_eq!(side(7_005), std::process::id());
     drop((client, old_client));
     child.wait().unwrap();
+}
+
+#[test]
+fn retransmits_and_round_trips_are_those_of_the_socket() {
+    let Some(mut source) = source() else { return };
+    let Some((a, b)) = pair() else {
+        eprintln!("SKIPPED health: this user may not make network namespaces");
+        return;
+    };
+    // Segment by segment: of a few buffers of 45 segments none may be met.
+    let is_lossy = a.sh("ethtool -K wa tso off gso off >/dev/null")
+        && b.sh("nft add table inet f
+         nft 'add chain inet f in { type filter hook input priority 0; }'
+         nft add rule inet f in tcp dport 7007 numgen random mod 100 '<' 2 drop");
+    if !is_lossy {
+        eprintln!("SKIPPED health: no nft or no ethtool");
+        return;
+    }
+    let mut bench = Bench::new();
+    let listener = b.listen("198.18.0.2:7007");
+    let mut client = a.connect("198.18.0.2:7007");
+    let (server, _) = listener.accept().unwrap();
+    let reader = std::thread::spawn(move || swallow(server));
+    client.write_all(&vec![7u8; 3 << 20]).unwrap();
+    // Told twice, so that deltas are summed.
+    source.poll(Bench::at(1), &mut bench.intake()).unwrap();
+    client.write_all(&vec![7u8; 3 << 20]).unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    let text = a.run(|| {
+        let output = Command::new("ss").args(["-tniH", "dport", "=", ":7007"]).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    });
+    source.poll(Bench::at(2), &mut bench.intake()).unwrap();
+    let Ok(text) = text else {
+        eprintln!("SKIPPED health: no ss");
+        return;
+    };
+    let retransmits: u32 = text
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("retrans:")?.split('/').nth(1)?.parse().ok())
+        .unwrap_or(0);
+    let records = of_port(bench.flush(), 7_007);
+    let told = records[0].retransmits.unwrap();
+    assert!(retransmits > 0 && told.abs_diff(retransmits) <= 1, "{told} told, {text}");
+    let tcp = records[0].src_side.as_ref().unwrap().tcp;
+    let (low, high) = (tcp.rtt_min_us.unwrap(), tcp.rtt_max_us.unwrap());
+    assert!(low > 0 && low <= high && tcp.rtt_us.is_some(), "{tcp:?}");
+    drop(client);
+    reader.join().unwrap();
+}
+
+fn counted(source: &EbpfSockets, name: &str) -> u64 {
+    source.counts().into_iter().find(|(of, _)| *of == name).unwrap().1
+}
+
+#[test]
+fn a_full_ring_and_a_full_map_are_counted_and_metering_goes_on() {
+    let Some(mut source) = source_of(16, 4_096) else { return };
+    let Some(space) = Namespace::new() else {
+        eprintln!("SKIPPED full maps: this user may not make network namespaces");
+        return;
+    };
+    let listener = space.listen("127.0.0.1:7008");
+    for _ in 0..100 {
+        let client = space.connect("127.0.0.1:7008");
+        let (server, _) = listener.accept().unwrap();
+        drop((client, server));
+    }
+    let sender = space.udp("127.0.0.1:0");
+    for port in 9_000..9_100 {
+        // Nobody listens; the answer of that is no matter.
+        let _refused = sender.send_to(b"x", ("127.0.0.1", port));
+    }
+    assert!(counted(&source, "ends_lost") > 0 && counted(&source, "peers_lost") > 0);
+    let mut bench = Bench::new();
+    source.poll(Bench::at(1), &mut bench.intake()).unwrap();
+    bench.flush();
+    let lost = counted(&source, "ends_lost");
+    drop((space.connect("127.0.0.1:7008"), listener.accept().unwrap()));
+    settled(&mut source, &mut bench);
+    // Others' connections end at the same time on a machine that is in use.
+    let own = of_port(bench.flush(), 7_008);
+    assert!(!own.is_empty() || counted(&source, "ends_lost") > lost, "nothing was told");
 }
