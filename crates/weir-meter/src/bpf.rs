@@ -69,6 +69,7 @@ fn cause(error: &ProgramError) -> String {
                 !line.is_empty()
                     && !line.starts_with("processed ")
                     && !line.starts_with("verification")
+                    && !line.starts_with("stack depth")
             });
             return match said {
                 Some(said) => format!("{io_error}: {said}"),

@@ -14,6 +14,19 @@ use crate::cache::{CachePolicy, FlowCache, Moment, Record};
 use crate::owner::{OwnerPolicy, Owners};
 use crate::source::Intake;
 
+/// Says aloud that a tier cannot be tested here. Where it should run, as root on a kernel that has all of it,
+/// that is a failure: a program that the verifier refuses must not pass for a machine that lacks something.
+pub(crate) fn skip(what: &str, tier: &crate::source::Tier) {
+    let why = tier.why_not.clone().unwrap_or_default();
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
+    let kernel = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let may = rustix::process::geteuid().is_root() && !why.contains("os error 1");
+    let has = kernel >= (6, 6) && !why.contains("no BTF") && !why.contains("no cgroup");
+    assert!(!(may && has), "{what} should run on Linux {release}: {why}");
+    eprintln!("SKIPPED {what}: {why}");
+}
+
 /// A network namespace with a thread in it. It is gone when this is dropped.
 pub(crate) struct Namespace {
     process: Child,

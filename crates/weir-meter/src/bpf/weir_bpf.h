@@ -150,7 +150,7 @@ struct bpf_iter_meta { struct seq_file *seq; } CORE;
 static void *(*map_lookup)(void *map, const void *key) = (void *)1;
 static long (*map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static long (*map_delete)(void *map, const void *key) = (void *)3;
-static u32 (*prandom_u32)(void) = (void *)7;
+static u64 (*ktime_ns)(void) = (void *)5;
 static u64 (*current_pid_tgid)(void) = (void *)14;
 static u64 (*current_uid_gid)(void) = (void *)15;
 static long (*current_comm)(void *buf, u32 size) = (void *)16;

@@ -104,7 +104,7 @@ SEC("tp_btf/kfree_skb") int weir_drop(u64 *ctx)
 	if (drop) {
 		ADD(drop->packets, packets);
 		ADD(drop->octets, octets);
-		drop->last_ns = ktime_coarse_ns();
+		drop->last_ns = ktime_ns(); /* tracing programs may not use the coarse one */
 		return 0;
 	}
 	count = map_lookup(&lost, &zero);

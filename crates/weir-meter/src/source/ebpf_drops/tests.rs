@@ -1,12 +1,12 @@
 use super::*;
 use crate::cache::Record;
-use crate::testing::{Bench, pair};
+use crate::testing::{Bench, pair, skip};
 
 #[test]
 fn what_a_filter_drops_is_told_with_its_reason() {
     let (tiers, source) = EbpfDrops::probe(true, Duration::from_millis(10));
     let Some(mut source) = source else {
-        eprintln!("SKIPPED drops: {:?}", tiers[0].why_not);
+        skip("drops", &tiers[0]);
         return;
     };
     let Some((a, b)) = pair() else {

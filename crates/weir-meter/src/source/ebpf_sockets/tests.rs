@@ -1,6 +1,6 @@
 use super::*;
 use crate::cache::Record;
-use crate::testing::{Bench, Capture, Namespace, pair};
+use crate::testing::{Bench, Capture, Namespace, pair, skip};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -14,7 +14,7 @@ fn source_of(peers_max: u32, ends_octets: u32) -> Option<EbpfSockets> {
     let policy = EbpfSocketsPolicy { enabled: true, interval, peers_max, ends_octets };
     let (tiers, source) = EbpfSockets::probe(policy);
     if source.is_none() {
-        eprintln!("SKIPPED sockets by eBPF: {:?}", tiers[0].why_not);
+        skip("sockets by eBPF", &tiers[0]);
     }
     source
 }

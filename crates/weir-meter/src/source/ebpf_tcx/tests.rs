@@ -1,6 +1,6 @@
 use super::*;
 use crate::cache::Record;
-use crate::testing::{Bench, Capture, Namespace};
+use crate::testing::{Bench, Capture, Namespace, skip};
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -14,7 +14,7 @@ fn source(space: &Namespace, interfaces: &[&str]) -> Option<EbpfTcx> {
     };
     let (tiers, source) = space.run(move || EbpfTcx::probe(policy));
     if source.is_none() {
-        eprintln!("SKIPPED packets at interfaces: {:?}", tiers[0].why_not);
+        skip("packets at interfaces", &tiers[0]);
     }
     source
 }
