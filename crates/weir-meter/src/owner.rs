@@ -7,9 +7,13 @@
 //! memory here is bounded. It never fails: a process that is gone or hidden is counted.
 
 pub mod cgroup;
+mod cgroups;
+mod memory;
+mod names;
 mod process;
-mod seen;
-mod users;
+mod processes;
+pub mod runtime;
+pub mod tree;
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,11 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use process::Owner;
-use process::Processes;
 #[cfg(weir_bpf)]
 pub(crate) use process::clean;
-pub use seen::SeenProcess;
-use users::Users;
+use processes::Processes;
+pub use processes::SeenProcess;
+use runtime::{RuntimeCounts, RuntimePolicy};
 
 /// Longest time that an owner is believed without looking again. A new one is believed for as long
 /// as it has been the owner: sockets are handed on right after they were accepted, if at all.
@@ -40,6 +44,8 @@ pub struct OwnerPolicy {
     pub proc: PathBuf,
     /// The file of users.
     pub passwd: PathBuf,
+    /// The file of groups.
+    pub group: PathBuf,
     /// Descriptors looked at in one search.
     pub links_per_search: usize,
     /// Sockets whose owner is remembered or wanted.
@@ -48,6 +54,8 @@ pub struct OwnerPolicy {
     pub processes_max: usize,
     /// Characters of command lines that are kept; 0 keeps none.
     pub cmdline_max: usize,
+    /// Which container runtimes are asked for names.
+    pub runtimes: RuntimePolicy,
 }
 
 impl Default for OwnerPolicy {
@@ -55,10 +63,12 @@ impl Default for OwnerPolicy {
         OwnerPolicy {
             proc: PathBuf::from("/proc"),
             passwd: PathBuf::from("/etc/passwd"),
+            group: PathBuf::from("/etc/group"),
             links_per_search: 20_000,
             sockets_max: 131_072,
             processes_max: 4_096,
             cmdline_max: 0,
+            runtimes: RuntimePolicy::default(),
         }
     }
 }
@@ -82,6 +92,10 @@ pub struct OwnerCounts {
     pub processes_evicted: u64,
     /// Sockets not looked for because there were too many.
     pub untracked: u64,
+    /// Control groups that no walk looked at because there were too many.
+    pub cgroups_untold: u64,
+    /// How containers were named.
+    pub containers: RuntimeCounts,
 }
 
 #[derive(Debug)]
@@ -98,7 +112,6 @@ pub struct Owners {
     places: HashMap<u32, Place>,
     wanted: usize,
     processes: Processes,
-    users: Users,
     /// The process after which the next search goes on.
     cursor: u32,
     hidden: u64,
@@ -111,8 +124,7 @@ impl Owners {
         Owners {
             places: HashMap::new(),
             wanted: 0,
-            processes: Processes::new(policy.processes_max),
-            users: Users::new(policy.passwd.clone()),
+            processes: Processes::new(&policy),
             cursor: 0,
             hidden: 0,
             counts: OwnerCounts::default(),
@@ -123,15 +135,34 @@ impl Owners {
     /// What happened so far.
     pub fn counts(&self) -> OwnerCounts {
         OwnerCounts {
-            processes: self.processes.len() as u64,
-            processes_evicted: self.processes.evicted,
+            processes: self.processes.memory.len() as u64,
+            processes_evicted: self.processes.memory.evicted,
+            cgroups_untold: self.processes.cgroups.untold,
+            containers: self.processes.runtimes.counts(),
             ..self.counts
         }
     }
 
     /// Name of a user.
     pub fn user(&mut self, uid: u32, now: Duration) -> Option<Arc<str>> {
-        self.users.name(uid, now)
+        self.processes.users.name(uid, now)
+    }
+
+    /// A process that a program in the kernel saw: what `/proc` tells of it while it is there, else
+    /// what was seen, with what is remembered. Reads nothing when it was looked at within the
+    /// minute.
+    pub fn of_process(&mut self, seen: &SeenProcess<'_>, now: Duration) -> Arc<Owner> {
+        self.processes.seen(seen, now)
+    }
+
+    /// Grows whenever a process is remembered, or something new of one.
+    pub fn version(&self) -> u64 {
+        self.processes.memory.version
+    }
+
+    /// The processes that are remembered, each with whether it owns sockets or did.
+    pub fn known(&self) -> Vec<(Arc<Owner>, bool)> {
+        self.processes.all()
     }
 
     /// The owner of the socket `inode`, if it is known; else it is wanted from now on, and
@@ -141,6 +172,7 @@ impl Owners {
             return None;
         }
         let is_full = self.places.len() >= self.policy.sockets_max;
+        let processes = &mut self.processes;
         let before = match self.places.get_mut(&inode) {
             Some(Place::Held { link, owner, found, looked }) => {
                 let trust = looked.saturating_sub(*found).min(TRUST_MAX);
@@ -149,6 +181,7 @@ impl Owners {
                 }
                 if inode_at(link).is_ok_and(|found| found == Some(inode)) {
                     *looked = now;
+                    *owner = processes.again(owner, now);
                     return Some(Arc::clone(owner));
                 }
                 Some(Arc::clone(owner))
@@ -238,7 +271,7 @@ impl Owners {
             if !matches!(self.places.get(&inode), Some(Place::Wanted { .. })) {
                 continue;
             }
-            match self.processes.get(&self.policy.proc, pid, self.policy.cmdline_max) {
+            match self.processes.get(pid, now) {
                 Ok(owner) => {
                     self.places.insert(inode, Place::Held { link, owner, found: now, looked: now });
                     self.wanted -= 1;

@@ -108,6 +108,12 @@ sections! {
         /// Characters of the command lines of processes to keep. They may hold secrets: 0 keeps
         /// none.
         cmdline_max: usize = "0";
+        /// Asks docker and podman for names of containers and images, over their sockets where
+        /// these may be used.
+        runtime_sockets: bool = "true";
+        /// Reads names of containers, pods and images from what containerd and CRI-O keep below
+        /// /run.
+        runtime_folders: bool = "true";
     }
 
     /// Keeping records: how soon they are safe, how long they stay.

@@ -3,9 +3,10 @@
 mod way;
 
 use weir_model::columns::flows as c;
-use weir_model::{Addr, ColumnId, FlowBatch, Timestamp};
+use weir_model::{Addr, ColumnId, FlowBatch, Native, Timestamp};
 
 use super::observation::{Record, Side};
+use crate::owner::Owner;
 
 /// Value of `export_protocol` for what this machine meters itself.
 pub const LOCAL: u8 = 200;
@@ -30,6 +31,17 @@ struct SideColumns {
     container_id: ColumnId,
     unit: ColumnId,
     pod_uuid: ColumnId,
+    gid: ColumnId,
+    group: ColumnId,
+    vm_size: ColumnId,
+    vm_peak: ColumnId,
+    parent_exe: ColumnId,
+    start: ColumnId,
+    runtime: ColumnId,
+    container: ColumnId,
+    image: ColumnId,
+    pod: ColumnId,
+    namespace: ColumnId,
 }
 
 const SRC: SideColumns = SideColumns {
@@ -44,6 +56,17 @@ const SRC: SideColumns = SideColumns {
     container_id: c::SRC_CONTAINER_ID,
     unit: c::SRC_UNIT,
     pod_uuid: c::SRC_POD_UUID,
+    gid: c::SRC_GID,
+    group: c::SRC_GROUP,
+    vm_size: c::SRC_VM_SIZE,
+    vm_peak: c::SRC_VM_PEAK,
+    parent_exe: c::SRC_PARENT_EXE,
+    start: c::SRC_PROCESS_START,
+    runtime: c::SRC_RUNTIME,
+    container: c::SRC_CONTAINER,
+    image: c::SRC_IMAGE,
+    pod: c::SRC_POD,
+    namespace: c::SRC_NAMESPACE,
 };
 
 const DST: SideColumns = SideColumns {
@@ -58,6 +81,17 @@ const DST: SideColumns = SideColumns {
     container_id: c::DST_CONTAINER_ID,
     unit: c::DST_UNIT,
     pod_uuid: c::DST_POD_UUID,
+    gid: c::DST_GID,
+    group: c::DST_GROUP,
+    vm_size: c::DST_VM_SIZE,
+    vm_peak: c::DST_VM_PEAK,
+    parent_exe: c::DST_PARENT_EXE,
+    start: c::DST_PROCESS_START,
+    runtime: c::DST_RUNTIME,
+    container: c::DST_CONTAINER,
+    image: c::DST_IMAGE,
+    pod: c::DST_POD,
+    namespace: c::DST_NAMESPACE,
 };
 
 /// Adds a row. The batch has room: its owner looks before it calls.
@@ -125,21 +159,46 @@ fn ports(batch: &mut FlowBatch, row: usize, record: &Record) {
 }
 
 fn owner(batch: &mut FlowBatch, row: usize, side: &Side, columns: &SideColumns) {
-    if let Some((uid, name)) = &side.user {
-        batch.set(columns.uid, row, *uid);
+    let owner = side.owner.as_deref();
+    // Why: The socket's user is known without its process, and may be another than the process's.
+    let of_process = || owner.and_then(|owner| Some((owner.uid?, owner.user.clone())));
+    if let Some((uid, name)) = side.user.clone().or_else(of_process) {
+        batch.set(columns.uid, row, uid);
         text(batch, columns.user, row, name.as_deref());
     }
-    let Some(owner) = &side.owner else { return };
+    if let Some(owner) = owner {
+        process(batch, row, owner, columns);
+    }
+}
+
+fn process(batch: &mut FlowBatch, row: usize, owner: &Owner, columns: &SideColumns) {
     text(batch, columns.process, row, Some(&owner.comm));
     batch.set(columns.pid, row, owner.pid);
+    optional(batch, columns.gid, row, owner.gid);
+    text(batch, columns.group, row, owner.group.as_deref());
+    optional(batch, columns.vm_size, row, owner.vm_size);
+    optional(batch, columns.vm_peak, row, owner.vm_peak);
+    optional(batch, columns.start, row, owner.started_at.map(|time| time.0));
     optional(batch, columns.parent_pid, row, owner.parent_pid);
     text(batch, columns.parent_process, row, owner.parent_comm.as_deref());
+    text(batch, columns.parent_exe, row, owner.parent_exe.as_deref());
     text(batch, columns.exe, row, owner.exe.as_deref());
     text(batch, columns.cmdline, row, owner.cmdline.as_deref());
+    container(batch, row, owner, columns);
+}
+
+fn container(batch: &mut FlowBatch, row: usize, owner: &Owner, columns: &SideColumns) {
     text(batch, columns.container_id, row, owner.cgroup.container_id.as_deref());
     text(batch, columns.unit, row, owner.cgroup.unit.as_deref());
+    text(batch, columns.runtime, row, owner.runtime());
     if let Some(uid) = &owner.cgroup.pod_uid {
         batch.set_octets(columns.pod_uuid, row, uid);
+    }
+    if let Some(named) = owner.named() {
+        text(batch, columns.container, row, named.name.as_deref());
+        text(batch, columns.image, row, named.image.as_deref());
+        text(batch, columns.pod, row, named.pod.as_deref());
+        text(batch, columns.namespace, row, named.namespace.as_deref());
     }
 }
 
@@ -160,12 +219,10 @@ fn health(batch: &mut FlowBatch, row: usize, side: &Side) {
     ] {
         optional(batch, column, row, value);
     }
-    if let Some(rate) = tcp.delivery_rate {
-        batch.set(c::DELIVERY_RATE, row, rate);
-    }
+    optional(batch, c::DELIVERY_RATE, row, tcp.delivery_rate);
 }
 
-fn optional(batch: &mut FlowBatch, column: ColumnId, row: usize, value: Option<u32>) {
+fn optional<T: Native>(batch: &mut FlowBatch, column: ColumnId, row: usize, value: Option<T>) {
     if let Some(value) = value {
         batch.set(column, row, value);
     }
@@ -176,3 +233,6 @@ fn text(batch: &mut FlowBatch, column: ColumnId, row: usize, value: Option<&str>
         batch.set_octets(column, row, value.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,13 @@
 //! without systemd (`…:cri-containerd:<id>`), docker and podman alone, crun with a level
 //! `container` below. They are text that a container may influence: nothing is assumed of them.
 
+use super::process::clean;
+
+/// Longest name of a systemd unit.
+const UNIT_MAX: usize = 256;
+/// Longest word for a runtime that is kept.
+const RUNTIME_MAX: usize = 32;
+
 /// What the control group of a process tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cgroup {
@@ -36,7 +43,8 @@ pub fn identify(text: &str) -> Cgroup {
     best
 }
 
-fn of_path(path: &str) -> Cgroup {
+/// Reads one path.
+pub(super) fn of_path(path: &str) -> Cgroup {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let pod_uid = parts.iter().rev().find_map(|part| pod_uid(part));
     for (i, part) in parts.iter().enumerate().rev() {
@@ -45,14 +53,14 @@ fn of_path(path: &str) -> Cgroup {
         let word = word.or(above.filter(|above| matches!(*above, "docker" | "libpod" | "lxc")));
         return Cgroup {
             container_id: Some(id.to_ascii_lowercase()),
-            runtime: word.map(str::to_owned),
+            runtime: word.map(|word| clean(word, RUNTIME_MAX)),
             pod_uid,
             unit: None,
         };
     }
     let ends = |end: &'static str| parts.iter().rev().find(move |part| part.ends_with(end));
     let unit = ends(".service").or_else(|| ends(".scope")).or_else(|| ends(".socket"));
-    Cgroup { unit: unit.map(|unit| (*unit).to_owned()), pod_uid, ..Cgroup::default() }
+    Cgroup { unit: unit.map(|unit| clean(unit, UNIT_MAX)), pod_uid, ..Cgroup::default() }
 }
 
 /// Id and runtime's word of one level of a path.

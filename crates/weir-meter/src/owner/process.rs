@@ -1,20 +1,24 @@
-//! What `/proc/<pid>` tells of a process, and a bounded memory of processes, the exited included.
+//! What `/proc/<pid>` tells of a process.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cgroup::{self, Cgroup};
+use weir_model::Timestamp;
+
+use super::cgroup::Cgroup;
+use super::runtime::{Container, Named};
 
 /// Most octets of a file of `/proc` that are read.
 const FILE_MAX: u64 = 16 << 10;
 /// Longest path of a program that is kept, in characters.
-const EXE_MAX: usize = 1_024;
+pub(super) const EXE_MAX: usize = 1_024;
+/// Longest name (`comm`) that is kept, in characters; the kernel's is of 15 octets.
+pub(super) const COMM_MAX: usize = 64;
 
-/// A process that owns sockets, as it was when it was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A process that owns sockets, or an ancestor of one, as it was when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Owner {
     /// Process id.
     pub pid: u32,
@@ -24,14 +28,61 @@ pub struct Owner {
     pub exe: Option<String>,
     /// Command line, if the policy asks for it.
     pub cmdline: Option<String>,
-    /// Process id of its parent; null for a process without one.
+    /// Effective user id.
+    pub uid: Option<u32>,
+    /// Name of that user.
+    pub user: Option<Arc<str>>,
+    /// Effective group id.
+    pub gid: Option<u32>,
+    /// Name of that group.
+    pub group: Option<Arc<str>>,
+    /// Octets of virtual memory, within a minute.
+    pub vm_size: Option<u64>,
+    /// Most octets of virtual memory that it has had, within a minute.
+    pub vm_peak: Option<u64>,
+    /// Process id of its parent when it was first looked at; null for a process without one.
     pub parent_pid: Option<u32>,
     /// Name of its parent.
     pub parent_comm: Option<String>,
+    /// Path of its parent's program.
+    pub parent_exe: Option<String>,
+    /// When its parent started, in clock ticks since boot.
+    pub parent_started: Option<u64>,
+    /// User id of its parent.
+    pub parent_uid: Option<u32>,
+    /// Name of its parent's user.
+    pub parent_user: Option<Arc<str>>,
     /// When it started, in clock ticks since boot: tells processes with one pid apart.
     pub started: u64,
+    /// The same on the wall clock, as that stood when the process was looked at.
+    pub started_at: Option<Timestamp>,
     /// Its control group.
     pub cgroup: Cgroup,
+    /// What is known by name of its container, as soon as its runtime was asked.
+    pub container: Option<Arc<Container>>,
+}
+
+impl Owner {
+    /// Names of its container, pod and image, if its runtime has told them by now.
+    pub fn named(&self) -> Option<&Named> {
+        self.container.as_deref().and_then(Container::named)
+    }
+
+    /// The runtime's word in the path of the control group, else that of the runtime that knew the
+    /// container.
+    pub fn runtime(&self) -> Option<&str> {
+        self.cgroup.runtime.as_deref().or_else(|| self.named().map(|named| named.runtime))
+    }
+
+    /// Takes over what a child tells of its parent.
+    pub(super) fn adopt(&mut self, parent: &Owner) {
+        self.parent_pid = Some(parent.pid);
+        self.parent_comm = Some(parent.comm.clone());
+        self.parent_exe.clone_from(&parent.exe);
+        self.parent_started = Some(parent.started);
+        self.parent_uid = parent.uid;
+        self.parent_user.clone_from(&parent.user);
+    }
 }
 
 /// The fields of `/proc/<pid>/stat` that are used.
@@ -43,17 +94,73 @@ pub(super) struct Stat {
 }
 
 impl Stat {
+    /// Of the process whose folder is `folder`.
+    pub(super) fn of(folder: &Path) -> io::Result<Stat> {
+        Stat::read(&read_file(&folder.join("stat"))?)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "stat cannot be read"))
+    }
+
     /// Reads the text. The name may hold anything, brackets and blanks included, so it ends at the
     /// last bracket.
     pub(super) fn read(text: &str) -> Option<Stat> {
         let (open, close) = (text.find('(')?, text.rfind(')')?);
-        let comm = clean(text.get(open + 1..close)?, 64);
+        let comm = clean(text.get(open + 1..close)?, COMM_MAX);
         let mut fields = text.get(close + 1..)?.split_whitespace();
         let parent = fields.nth(1)?.parse().ok()?;
         // Fields 4 and 22 of proc_pid_stat(5); the first after the bracket is 3.
         let started = fields.nth(17)?.parse().ok()?;
         Some(Stat { comm, parent, started })
     }
+}
+
+/// The fields of `/proc/<pid>/status` that are used; each may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Status {
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) vm_size: Option<u64>,
+    pub(super) vm_peak: Option<u64>,
+}
+
+impl Status {
+    pub(super) fn of(folder: &Path) -> Status {
+        read_file(&folder.join("status")).map(|text| Status::read(&text)).unwrap_or_default()
+    }
+
+    fn read(text: &str) -> Status {
+        let mut status = Status::default();
+        for line in text.lines() {
+            let Some((name, rest)) = line.split_once(':') else { continue };
+            let mut words = rest.split_whitespace();
+            match name {
+                // Real, effective, saved, of the file system.
+                "Uid" => status.uid = words.nth(1).and_then(|word| word.parse().ok()),
+                "Gid" => status.gid = words.nth(1).and_then(|word| word.parse().ok()),
+                "VmPeak" => status.vm_peak = words.next().and_then(kibibytes),
+                "VmSize" => {
+                    status.vm_size = words.next().and_then(kibibytes);
+                    // Cost: the rest, two thirds of the file, is not looked at.
+                    break;
+                }
+                _ => {}
+            }
+        }
+        status
+    }
+}
+
+fn kibibytes(word: &str) -> Option<u64> {
+    word.parse::<u64>().ok().map(|kibibytes| kibibytes.saturating_mul(1_024))
+}
+
+pub(super) fn exe(folder: &Path) -> Option<String> {
+    let path = fs::read_link(folder.join("exe")).ok()?;
+    Some(clean(&path.to_string_lossy(), EXE_MAX))
+}
+
+pub(super) fn cmdline(folder: &Path, characters: usize) -> Option<String> {
+    let text = (characters > 0).then(|| read_file(&folder.join("cmdline")).ok()).flatten()?;
+    Some(clean(text.trim_end_matches('\0'), characters).replace('\u{fffd}', " "))
 }
 
 /// Text of others without control characters, cut to `characters`.
@@ -63,109 +170,15 @@ pub(crate) fn clean(text: &str, characters: usize) -> String {
 }
 
 pub(super) fn read_file(path: &Path) -> io::Result<String> {
+    read_up_to(path, FILE_MAX)
+}
+
+pub(super) fn read_up_to(path: &Path, octets_max: u64) -> io::Result<String> {
     let mut octets = Vec::new();
-    fs::File::open(path)?.take(FILE_MAX).read_to_end(&mut octets)?;
-    Ok(String::from_utf8_lossy(&octets).into_owned())
-}
-
-/// Processes by pid and start, at most `max`; the one that was asked for longest ago goes first.
-#[derive(Debug)]
-pub(super) struct Processes {
-    max: usize,
-    known: HashMap<(u32, u64), (Arc<Owner>, u64)>,
-    used: BTreeMap<u64, (u32, u64)>,
-    /// Latest start of a pid, to name parents that are gone.
-    latest: HashMap<u32, u64>,
-    ticket: u64,
-    pub(super) evicted: u64,
-}
-
-impl Processes {
-    pub(super) fn new(max: usize) -> Processes {
-        Processes {
-            max: max.max(1),
-            known: HashMap::new(),
-            used: BTreeMap::new(),
-            latest: HashMap::new(),
-            ticket: 0,
-            evicted: 0,
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    /// The process `pid` of the tree at `proc`. An error when it is gone or may not be looked at.
-    pub(super) fn get(
-        &mut self,
-        proc: &Path,
-        pid: u32,
-        cmdline_max: usize,
-    ) -> io::Result<Arc<Owner>> {
-        let folder = proc.join(pid.to_string());
-        let stat = Stat::read(&read_file(&folder.join("stat"))?)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "stat cannot be read"))?;
-        let key = (pid, stat.started);
-        self.ticket += 1;
-        if let Some((owner, ticket)) = self.known.get_mut(&key)
-            && owner.comm == stat.comm
-        {
-            self.used.remove(ticket);
-            *ticket = self.ticket;
-            self.used.insert(self.ticket, key);
-            return Ok(Arc::clone(owner));
-        }
-        // Why: A process that has executed another program is looked at anew under its old key.
-        let owner = Arc::new(self.look(proc, &folder, pid, stat, cmdline_max));
-        self.keep(key, &owner);
-        Ok(owner)
-    }
-
-    fn look(&self, proc: &Path, folder: &Path, pid: u32, stat: Stat, cmdline_max: usize) -> Owner {
-        let exe = fs::read_link(folder.join("exe")).ok();
-        let cmdline = (cmdline_max > 0).then(|| read_file(&folder.join("cmdline")).ok()).flatten();
-        let cgroup = read_file(&folder.join("cgroup")).unwrap_or_default();
-        let parent = (stat.parent > 0).then_some(stat.parent);
-        Owner {
-            pid,
-            exe: exe.map(|path| clean(&path.to_string_lossy(), EXE_MAX)),
-            cmdline: cmdline.map(|text| {
-                clean(text.trim_end_matches('\0'), cmdline_max).replace('\u{fffd}', " ")
-            }),
-            parent_pid: parent,
-            parent_comm: parent.and_then(|parent| self.name(proc, parent)),
-            comm: stat.comm,
-            started: stat.started,
-            cgroup: cgroup::identify(&cgroup),
-        }
-    }
-
-    fn name(&self, proc: &Path, pid: u32) -> Option<String> {
-        let read = read_file(&proc.join(pid.to_string()).join("stat")).ok();
-        if let Some(stat) = read.as_deref().and_then(Stat::read) {
-            return Some(stat.comm);
-        }
-        let key = (pid, *self.latest.get(&pid)?);
-        self.known.get(&key).map(|(owner, _)| owner.comm.clone())
-    }
-
-    fn keep(&mut self, key: (u32, u64), owner: &Arc<Owner>) {
-        let before = self.known.insert(key, (Arc::clone(owner), self.ticket));
-        if let Some((_, ticket)) = before {
-            self.used.remove(&ticket);
-        }
-        self.used.insert(self.ticket, key);
-        self.latest.insert(key.0, key.1);
-        while self.known.len() > self.max {
-            let Some((_, oldest)) = self.used.pop_first() else { return };
-            self.known.remove(&oldest);
-            if self.latest.get(&oldest.0) == Some(&oldest.1) {
-                self.latest.remove(&oldest.0);
-            }
-            self.evicted += 1;
-        }
-    }
+    fs::File::open(path)?.take(octets_max).read_to_end(&mut octets)?;
+    // Cost: what is UTF-8, nearly all, is not copied.
+    Ok(String::from_utf8(octets)
+        .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()))
 }
 
 #[cfg(test)]
@@ -180,5 +193,19 @@ mod tests {
         for bad in ["", "1 (x", ") (", "1 (x) S", "1 (x) S y 1 1 1"] {
             assert_eq!(Stat::read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn status_tells_the_effective_ids_and_octets_of_memory() {
+        let text =
+            "Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nVmPeak:\t  20 kB\nVmSize:\t 10 kB\n";
+        let told =
+            Status { uid: Some(2), gid: Some(6), vm_size: Some(10_240), vm_peak: Some(20_480) };
+        assert_eq!(Status::read(text), told);
+        // A kernel thread has no memory of its own; damage leaves a field unknown.
+        let told = Status { uid: Some(0), gid: None, vm_size: None, vm_peak: None };
+        assert_eq!(Status::read("Uid:\t0\t0\t0\t0\nGid:\t5\nVmPeak: x\nVmSize:\n"), told);
+        let most = Status::read(&format!("VmSize:\t{} kB\n", u64::MAX));
+        assert_eq!(most.vm_size, Some(u64::MAX));
     }
 }

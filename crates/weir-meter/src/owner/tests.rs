@@ -1,5 +1,9 @@
+mod seen;
+
 use super::*;
 use std::os::unix::fs::symlink;
+
+use weir_model::Timestamp;
 
 /// A process tree of our own in a temporary folder.
 struct Tree(PathBuf);
@@ -20,6 +24,9 @@ impl Tree {
         fs::write(folder.join("stat"), stat).unwrap();
         fs::write(folder.join("cgroup"), "0::/system.slice/x.service\n").unwrap();
         fs::write(folder.join("cmdline"), "prog\0-a\0b\0").unwrap();
+        let status =
+            "Name:\tx\nUid:\t0\t33\t33\t33\nGid:\t0\t44\t44\t44\nVmPeak:\t 9 kB\nVmSize:\t 8 kB\n";
+        fs::write(folder.join("status"), status).unwrap();
         let exe = folder.join("exe");
         let _before = fs::remove_file(&exe);
         symlink("/usr/bin/prog", exe).unwrap();
@@ -39,7 +46,16 @@ impl Tree {
     }
 
     fn owners_with(&self, change: impl FnOnce(&mut OwnerPolicy)) -> Owners {
-        let mut policy = OwnerPolicy { proc: self.0.clone(), ..OwnerPolicy::default() };
+        fs::write(self.0.join("stat"), "cpu 1 2\nintr 5 6\nbtime 1000000\nprocesses 9\n").unwrap();
+        fs::write(self.0.join("passwd"), "root:x:0:0::/:/bin/sh\nweb:x:33:33::/:\n").unwrap();
+        fs::write(self.0.join("group"), "root:x:0:\nwww:x:44:web\n").unwrap();
+        let mut policy = OwnerPolicy {
+            proc: self.0.clone(),
+            passwd: self.0.join("passwd"),
+            group: self.0.join("group"),
+            runtimes: RuntimePolicy::none(),
+            ..OwnerPolicy::default()
+        };
         change(&mut policy);
         Owners::new(policy)
     }
@@ -73,6 +89,13 @@ fn an_owner_has_its_name_program_parent_and_unit() {
     assert_eq!((owner.parent_pid, owner.parent_comm.as_deref()), (Some(1), Some("init")));
     assert_eq!(owner.exe.as_deref(), Some("/usr/bin/prog"));
     assert_eq!(owner.cmdline.as_deref(), Some("prog -"));
+    assert_eq!((owner.uid, owner.user.as_deref()), (Some(33), Some("web")));
+    assert_eq!((owner.gid, owner.group.as_deref()), (Some(44), Some("www")));
+    assert_eq!((owner.vm_size, owner.vm_peak), (Some(8_192), Some(9_216)));
+    assert_eq!(owner.parent_exe.as_deref(), Some("/usr/bin/prog"));
+    assert_eq!((owner.parent_uid, owner.parent_user.as_deref()), (Some(33), Some("web")));
+    assert_eq!(owner.parent_started, Some(1));
+    assert_eq!(owner.started_at, Some(Timestamp::from_millis(1_000_007_000)));
     assert_eq!(owner.cgroup.unit.as_deref(), Some("x.service"));
     assert_eq!(tree.owners().policy.cmdline_max, 0, "command lines are off by default");
 }

@@ -10,6 +10,7 @@ use weir_ingest::{ConnectionLimits, IngestPolicy};
 use weir_meter::MeterPolicy;
 use weir_meter::cache::CachePolicy;
 use weir_meter::owner::OwnerPolicy;
+use weir_meter::owner::runtime::RuntimePolicy;
 use weir_query::QueryLimits;
 use weir_store::{Retention, StorePolicy};
 use weir_telemetry::LogPolicy;
@@ -175,9 +176,21 @@ fn meter_policy(config: &MeterConfig) -> MeterPolicy {
         owners: OwnerPolicy {
             cmdline_max: config.cmdline_max,
             sockets_max: config.flows_max.saturating_mul(2),
+            runtimes: runtime_policy(config),
             ..policy.owners
         },
     }
+}
+
+fn runtime_policy(config: &MeterConfig) -> RuntimePolicy {
+    let mut policy = RuntimePolicy::default();
+    if !config.runtime_sockets {
+        policy.sockets.clear();
+    }
+    if !config.runtime_folders {
+        policy.folders.clear();
+    }
+    policy
 }
 
 /// One list of settings from two: the first entry that holds an exporter counts, so an entry for
