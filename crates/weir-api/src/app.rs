@@ -19,9 +19,12 @@ use crate::console::Console;
 use crate::metrics::{Metrics, count};
 use crate::remembered::Remembered;
 use crate::respond;
-use crate::routes::{collecting, export, filter, pages, query, schema, session, tail, views};
+use crate::routes::{
+    collecting, export, filter, pages, processes, query, schema, session, tail, views,
+};
 use crate::sessions::Sessions;
 use crate::tail::Hub;
+use crate::view::processes::ProcessView;
 use crate::view::{Collecting, TemplatesView};
 use crate::views::Views;
 
@@ -63,6 +66,9 @@ pub struct Parts {
     pub collecting: Arc<dyn Fn() -> Collecting + Send + Sync>,
     /// Tells the templates of an exporter, of one domain or of all.
     pub templates: Arc<dyn Fn(Addr, Option<u32>) -> TemplatesView + Send + Sync>,
+    /// Tells the processes that own metered sockets with their ancestors, of all or of those that
+    /// have or had one process id. It may block.
+    pub processes: Arc<dyn Fn(Option<u32>) -> Vec<ProcessView> + Send + Sync>,
     /// Where live records are published.
     pub hub: Hub,
     /// Metrics.
@@ -124,6 +130,9 @@ impl App {
     }
     pub(crate) fn templates(&self, addr: Addr, domain: Option<u32>) -> TemplatesView {
         (self.0.parts.templates)(addr, domain)
+    }
+    pub(crate) fn processes(&self, pid: Option<u32>) -> Vec<ProcessView> {
+        (self.0.parts.processes)(pid)
     }
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
@@ -210,6 +219,7 @@ fn routes() -> Vec<Route> {
         ("/api/v1/exporters", Guarded, get(collecting::exporters)),
         ("/api/v1/exporters/templates", Guarded, get(collecting::templates)),
         ("/api/v1/health", Guarded, get(collecting::health)),
+        ("/api/v1/meter/processes", Guarded, get(processes::get)),
         ("/api/v1/views", Guarded, get(views::list).post(views::create)),
         ("/api/v1/views/{id}", Guarded, put(views::replace).delete(views::delete)),
         ("/api/v1/openapi.json", Guarded, get(pages::openapi)),

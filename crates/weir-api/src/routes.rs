@@ -4,6 +4,7 @@ pub mod collecting;
 pub mod export;
 pub mod filter;
 pub mod pages;
+pub mod processes;
 pub mod query;
 pub mod schema;
 pub mod session;

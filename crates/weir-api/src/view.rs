@@ -1,6 +1,8 @@
 //! What the API tells of ingest: plain documents, filled by the binary from ingest's own status,
 //! so that the documents stay when ingest changes.
 
+pub mod processes;
+
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
@@ -274,6 +276,10 @@ pub struct MeterOwnersView {
     pub nobody: u64,
     /// Processes whose descriptors may not be read.
     pub hidden_processes: u64,
+    /// Containers that their runtime named.
+    pub containers_named: u64,
+    /// Look-ups of containers in which no runtime could tell a name.
+    pub containers_unknown: u64,
 }
 
 /// The accounts of metering.

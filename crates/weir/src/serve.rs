@@ -65,10 +65,12 @@ pub async fn run(policies: Policies, demo: bool) -> anyhow::Result<()> {
         demo,
     };
     let (status, told) = (Arc::clone(&running), Arc::clone(&running));
+    let owning = Arc::clone(&running);
     let parts = Parts {
         store: store.clone(),
         collecting: Arc::new(move || status.status()),
         templates: Arc::new(move |addr, domain| told.templates(addr, domain)),
+        processes: Arc::new(move |pid| owning.processes(pid)),
         hub: hub.clone(),
         registry,
         clock,

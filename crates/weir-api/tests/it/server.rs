@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
+use weir_api::view::processes::ProcessView;
 use weir_api::view::{
     AccountView, ExporterView, FieldView, LedgerView, Loss, LossView, MeterSourceView,
     MeterTierView, MeterView, SequenceView, SocketView, TemplateView, TemplatesView,
@@ -198,6 +199,31 @@ fn collecting() -> Collecting {
     }
 }
 
+/// curl, begun by bash, begun by init, and an older process that had its number.
+fn processes(pid: Option<u32>) -> Vec<ProcessView> {
+    let process = |id: &str, parent: Option<&str>, process: &str, owns_sockets| {
+        let (pid, started) = id.split_once('-').unwrap();
+        ProcessView {
+            id: id.to_owned(),
+            parent_id: parent.map(str::to_owned),
+            pid: pid.parse().unwrap(),
+            process: process.to_owned(),
+            process_start: Some(Timestamp::from_seconds(started.parse().unwrap())),
+            owns_sockets,
+            ..ProcessView::default()
+        }
+    };
+    let all = [
+        process("1-1", None, "init", false),
+        process("62-50", Some("1-1"), "wget", true),
+        process("61-200", Some("1-1"), "bash", false),
+        process("62-300", Some("61-200"), "curl", true),
+    ];
+    all.into_iter()
+        .filter(|process| pid.is_none_or(|pid| pid == 62 || pid == process.pid))
+        .collect()
+}
+
 fn templates(addr: Addr, domain: Option<u32>) -> TemplatesView {
     if addr != Addr::v4(0xc633_6401) || domain.is_some_and(|domain| domain != 7) {
         return TemplatesView::default();
@@ -238,6 +264,7 @@ impl Server {
             store: store.clone(),
             collecting: Arc::new(collecting),
             templates: Arc::new(templates),
+            processes: Arc::new(processes),
             hub: hub.clone(),
             registry,
             clock,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use weir_api::Collecting;
+use weir_api::view::processes::ProcessView;
 use weir_api::view::{
     AccountView, ExporterView, FieldView, LedgerView, MeterView, QueueView, SamplingView,
     SequenceView, SocketView, TemplateView, TemplatesView,
@@ -65,6 +66,11 @@ impl Running {
             State::Running(ingest) => templates(ingest.templates(addr, domain, TEMPLATES_MAX)),
             State::Stopped(_) => TemplatesView::default(),
         }
+    }
+
+    /// Processes that own metered sockets or did, with their ancestors.
+    pub fn processes(&self, pid: Option<u32>) -> Vec<ProcessView> {
+        self.metering.processes(pid)
     }
 
     /// Takes the counts that rates are measured from. Call it every ten seconds.

@@ -1,10 +1,13 @@
 //! Metering of this machine as a component: its thread, its rows, and what the API tells of it.
 
+mod processes;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 use weir_api::Collecting;
+use weir_api::view::processes::ProcessView;
 use weir_api::view::{
     AccountView, ExporterView, MeterLedgerView, MeterOwnersView, MeterSourceView, MeterTierView,
     MeterView, SamplingView, SequenceView,
@@ -60,6 +63,13 @@ impl Metering {
         collecting.exporters.extend(exporter(&status));
         collecting.meter = view(&status);
     }
+
+    /// The processes that own metered sockets or did, with their ancestors.
+    pub fn processes(&self, pid: Option<u32>) -> Vec<ProcessView> {
+        let tree = self.handle.processes();
+        let told = pid.map_or_else(|| tree.all(), |pid| tree.chain(pid));
+        told.iter().map(processes::view).collect()
+    }
 }
 
 impl RowSink for StoreSink {
@@ -92,6 +102,8 @@ fn view(status: &MeterStatus) -> MeterView {
             found: status.owners.found,
             nobody: status.owners.nobody,
             hidden_processes: status.owners.hidden,
+            containers_named: status.owners.containers.named,
+            containers_unknown: status.owners.containers.unknown,
         },
         ledger: MeterLedgerView {
             flows: account(&status.books.flows),
