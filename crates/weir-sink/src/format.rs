@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use weir_model::FlowBatch;
 
-use crate::{csv, goflow, goflow2, json, parquet};
+use crate::{csv, goflow, goflow2, json, ntop, parquet};
 
 /// A way to write records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Format {
     Goflow2Json,
     /// Protobuf of goflow2 v2, each message behind its length.
     Goflow2Pb,
+    /// JSON of ntop's agents: sockets with process, container and state.
+    Ntop,
     /// Comma-separated values with a header line.
     Csv,
     /// Apache Parquet.
@@ -32,7 +34,7 @@ pub enum Format {
 
 impl Format {
     /// Every format with the name it has on the command line.
-    pub const ALL: [(&'static str, Format); 9] = [
+    pub const ALL: [(&'static str, Format); 10] = [
         ("json", Format::Json),
         ("goflow", Format::Goflow),
         ("goflow-v3", Format::GoflowV3),
@@ -40,6 +42,7 @@ impl Format {
         ("goflow-pb", Format::GoflowPb),
         ("goflow2-json", Format::Goflow2Json),
         ("goflow2-pb", Format::Goflow2Pb),
+        ("ntop", Format::Ntop),
         ("csv", Format::Csv),
         ("parquet", Format::Parquet),
     ];
@@ -59,6 +62,7 @@ impl Format {
             Format::GoflowPb => Box::new(goflow::Writer::new(out, goflow::Style::Protobuf)),
             Format::Goflow2Json => Box::new(goflow2::Writer::new(out, goflow2::Style::Json)),
             Format::Goflow2Pb => Box::new(goflow2::Writer::new(out, goflow2::Style::Protobuf)),
+            Format::Ntop => Box::new(ntop::Writer::new(out)),
             Format::Csv => Box::new(csv::Writer::new(out)),
             Format::Parquet => Box::new(parquet::Writer::new(out)),
         }
@@ -68,7 +72,7 @@ impl Format {
 /// A name that is no format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no format; there are json, goflow, goflow-v3, goflow-json, goflow-pb, goflow2-json, goflow2-pb, csv, parquet"
+    "`{0}` is no format; there are json, goflow, goflow-v3, goflow-json, goflow-pb, goflow2-json, goflow2-pb, ntop, csv, parquet"
 )]
 pub struct FormatError(pub String);
 

@@ -11,6 +11,7 @@ pub mod format;
 pub mod goflow;
 pub mod goflow2;
 pub mod json;
+pub mod ntop;
 pub mod parquet;
 mod protobuf;
 

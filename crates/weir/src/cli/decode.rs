@@ -21,7 +21,7 @@ pub struct Args {
     /// Capture (pcap, pcapng, or a file of IPFIX messages), `-` for standard input, or
     /// `udp://[HOST]:PORT` to listen
     source: String,
-    /// json, goflow, goflow-v3, goflow-json, goflow-pb, goflow2-json, goflow2-pb, csv or parquet
+    /// json, goflow, goflow-v3, goflow-json, goflow-pb, goflow2-json, goflow2-pb, ntop, csv or parquet
     #[arg(long, short, default_value = "json")]
     format: Format,
     /// File to write to, instead of standard output
