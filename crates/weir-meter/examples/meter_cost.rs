@@ -1,10 +1,12 @@
-//! What metering costs: `meter_cost [CONNECTIONS] [SECONDS]` opens connections within this process,
-//! sends a little over each of them, meters the machine, and prints processor time and memory.
+//! What metering costs: `meter_cost [CONNECTIONS] [SECONDS] [PROCESSES]` opens connections within
+//! this process, sends a little over each of them, starts so many processes a second that connect
+//! and end two seconds later, meters the machine, and prints processor time and memory.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for a terminal")]
 
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,11 +38,23 @@ fn spent() -> (f64, u64) {
     ((ticks(11) + ticks(12)) / 100.0, rss)
 }
 
+/// What a process does that `main` starts.
+fn connect_for_two_seconds(port: &str) {
+    let _open = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+}
+
 fn main() {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("connect") {
+        return connect_for_two_seconds(&arguments.next().unwrap());
+    }
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().unwrap());
     let connections = arguments.next().unwrap_or(1_000);
     let seconds = arguments.next().unwrap_or(20);
+    let processes = arguments.next().unwrap_or(0);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
     let mut ends: Vec<(TcpStream, TcpStream)> = (0..connections)
         .map(|_| {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -53,9 +67,16 @@ fn main() {
     let thread =
         std::thread::Builder::new().name("metering".into()).spawn(move || task.run()).unwrap();
     let began = Instant::now();
+    let mut children = Vec::new();
     while began.elapsed() < Duration::from_secs(seconds) {
         for (client, _) in &mut ends {
             client.write_all(b"x").unwrap();
+        }
+        children.retain_mut(|child: &mut Child| child.try_wait().is_ok_and(|end| end.is_none()));
+        let program = std::env::current_exe().unwrap();
+        for _ in 0..processes {
+            children.push(Command::new(&program).args(["connect", &port]).spawn().unwrap());
+            drop(listener.accept().unwrap());
         }
         std::thread::sleep(Duration::from_secs(1));
     }
@@ -63,9 +84,11 @@ fn main() {
     let status = handle.status();
     let share = 100.0 * cpu / began.elapsed().as_secs_f64();
     println!(
-        "{connections} connections, {seconds} s: {cpu:.2} s of one core ({share:.1} %), {rss} kB"
+        "{connections} connections, {processes} processes a second, {seconds} s: {cpu:.2} s of one \
+         core ({share:.1} %), {rss} kB"
     );
     println!("{} flows, {} rows, {:?}", status.flows, status.books.flows.kept, status.sources);
+    println!("{:?}", status.owners);
     handle.stop();
     thread.join().unwrap();
 }

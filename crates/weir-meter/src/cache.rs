@@ -127,6 +127,11 @@ impl FlowCache {
         self.flows.is_empty()
     }
 
+    /// Flows of which an end is in a pod.
+    pub(crate) fn flows_of_pods(&self) -> usize {
+        self.flows.values().filter(|flow| flow.has_pod()).count()
+    }
+
     /// What happened so far.
     pub fn counts(&self) -> CacheCounts {
         CacheCounts {

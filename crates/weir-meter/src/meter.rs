@@ -1,8 +1,9 @@
 //! Puts the parts together: probes sources, runs them when they are due, hands rows on.
 
+mod seldom;
+
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::source::host::Host;
 use crate::source::inet_diag::{InetDiag, InetDiagPolicy};
 use crate::source::interfaces::Interfaces;
 use crate::source::{Intake, Source, Tier, absent_tiers};
+use seldom::Seldom;
 
 /// Longest pause between looks at what is due.
 const TICK: Duration = Duration::from_millis(500);
@@ -38,8 +40,6 @@ const BREATH: Duration = Duration::from_millis(10);
 const SUPPLEMENT: Duration = Duration::from_secs(15);
 /// Time after which a source that failed is polled again.
 const RETRY: Duration = Duration::from_secs(5);
-/// Shortest time after which new processes are told.
-const TELL_PROCESSES: Duration = Duration::from_secs(1);
 
 /// What became of the rows that [`RowSink::accept`] was given: `None` is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,6 +90,8 @@ pub struct MeterStatus {
     pub sources: Vec<SourceStatus>,
     /// Flows in the cache.
     pub flows: usize,
+    /// Flows of which an end is in a pod, within five seconds.
+    pub flows_of_pods: u64,
     /// Flows that it may hold.
     pub flows_max: usize,
     /// What happened in the cache.
@@ -178,9 +180,7 @@ pub struct Task {
     counters: FlowBatch,
     woken: UnixStream,
     gate: LogGate<&'static str>,
-    /// Where the process tree is; the version of it that was told, and when.
-    proc: PathBuf,
-    told: Option<(u64, Duration)>,
+    seldom: Seldom,
 }
 
 /// What a probe found: lines for the table of tiers, its own first, and the source if it runs.
@@ -255,6 +255,7 @@ pub fn build(policy: &MeterPolicy, deps: Deps) -> std::io::Result<(Handle, Task)
         tiers,
         sources: Vec::new(),
         flows: 0,
+        flows_of_pods: 0,
         flows_max: policy.cache.flows_max,
         cache: CacheCounts::default(),
         owners: OwnerCounts::default(),
@@ -269,7 +270,7 @@ pub fn build(policy: &MeterPolicy, deps: Deps) -> std::io::Result<(Handle, Task)
         ledger: Ledger::default(),
         stopping: AtomicBool::new(!policy.enabled),
     });
-    metrics::register(&deps.registry, &shared);
+    metrics::register(&deps.registry, &shared, policy.owners.proc.clone());
     let (wake, woken) = UnixStream::pair()?;
     wake.set_nonblocking(true)?;
     let task = Task {
@@ -284,8 +285,7 @@ pub fn build(policy: &MeterPolicy, deps: Deps) -> std::io::Result<(Handle, Task)
         counters: FlowBatch::new(Table::Counters),
         woken,
         gate: LogGate::new(Duration::from_secs(60)),
-        proc: policy.owners.proc.clone(),
-        told: None,
+        seldom: Seldom::new(policy.owners.proc.clone()),
     };
     Ok((Handle { shared, wake }, task))
 }
@@ -304,7 +304,7 @@ impl Task {
         self.cache.flush(now);
         self.hand_on(now);
         self.tell();
-        self.tell_processes(now.mono);
+        self.tell_seldom(now.mono);
     }
 
     fn is_stopping(&self) -> bool {
@@ -323,7 +323,7 @@ impl Task {
         self.cache.expire(now);
         self.hand_on(now);
         self.tell();
-        self.tell_processes(now.mono);
+        self.tell_seldom(now.mono);
     }
 
     fn poll(&mut self, i: usize, now: Moment) {
@@ -428,18 +428,6 @@ impl Task {
             status.cache = self.cache.counts();
             status.owners = self.owners.counts();
         });
-    }
-
-    // Cost: a pointer copied for each of 4,096 processes, 50 µs, while new ones come.
-    fn tell_processes(&mut self, now: Duration) {
-        let version = self.owners.version();
-        let is_told = |(told, at)| told == version || now.saturating_sub(at) < TELL_PROCESSES;
-        if self.told.is_some_and(is_told) {
-            return;
-        }
-        self.told = Some((version, now));
-        let processes = ProcessTree::new(self.owners.known(), &self.proc);
-        *self.shared.processes.lock().unwrap_or_else(PoisonError::into_inner) = processes;
     }
 }
 

@@ -1,16 +1,26 @@
 //! Metering as metrics, read from its status at every scrape.
 
+mod antrea;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use weir_telemetry::{Exposition, Label, Registry};
 
 use crate::ledger::{Account, Loss};
 use crate::meter::{MeterStatus, Shared};
+use crate::owner::OwnerCounts;
 
-/// Adds metering's metrics to every scrape.
-pub(crate) fn register(registry: &Registry, shared: &Arc<Shared>) {
+/// Adds metering's metrics to every scrape. `proc` is where the process tree is.
+pub(crate) fn register(registry: &Registry, shared: &Arc<Shared>, proc: PathBuf) {
     let shared = Arc::clone(shared);
-    registry.on_collect(move |out| expose(&shared.status(), out));
+    registry.on_collect(move |out| {
+        let status = shared.status();
+        expose(&status, out);
+        if status.enabled {
+            antrea::expose(&proc, status.flows_of_pods, out);
+        }
+    });
 }
 
 fn expose(status: &MeterStatus, out: &mut Exposition) {
@@ -78,7 +88,10 @@ fn expose(status: &MeterStatus, out: &mut Exposition) {
     for (table, account) in [("flows", &status.books.flows), ("counters", &status.books.counters)] {
         expose_account(table, account, out);
     }
-    let owners = &status.owners;
+    expose_owners(&status.owners, out);
+}
+
+fn expose_owners(owners: &OwnerCounts, out: &mut Exposition) {
     for (result, count) in [
         ("found", owners.found),
         ("nobody", owners.nobody),
@@ -105,6 +118,28 @@ fn expose(status: &MeterStatus, out: &mut Exposition) {
         "processes remembered, the exited included",
         &[],
         owners.processes as f64,
+    );
+    out.counter(
+        "weir_meter_processes_evicted_total",
+        "processes forgotten because there were too many",
+        &[],
+        owners.processes_evicted,
+    );
+    let containers = &owners.containers;
+    for (result, count) in [
+        ("named", containers.named),
+        ("unknown", containers.unknown),
+        ("refused", containers.refused),
+        ("evicted", containers.evicted),
+    ] {
+        let labels = [("result", result)];
+        out.counter("weir_meter_containers_total", "look-ups of containers", &labels, count);
+    }
+    out.counter(
+        "weir_meter_cgroups_untold_total",
+        "control groups not looked at because there were too many",
+        &[],
+        owners.cgroups_untold,
     );
 }
 

@@ -116,6 +116,14 @@ impl Flow {
             && self.sockets[seen.end.index()].as_ref().is_some_and(|at| at.number != seen.socket)
     }
 
+    /// True when a process at one of its ends is in a pod.
+    pub(super) fn has_pod(&self) -> bool {
+        let owners = self.sockets.iter().flatten().filter_map(|socket| socket.owner.as_deref());
+        owners.into_iter().any(|owner| {
+            owner.cgroup.pod_uid.is_some() || owner.named().is_some_and(|named| named.pod.is_some())
+        })
+    }
+
     /// The best source that has told of it.
     pub(super) fn best(&self) -> Option<SourceKind> {
         self.views.best()

@@ -50,6 +50,19 @@ fn a_flow_is_told_early_then_at_the_active_timeout_then_after_silence() {
 }
 
 #[test]
+fn flows_with_an_end_in_a_pod_are_counted() {
+    let mut cache = FlowCache::new(CachePolicy::default());
+    let now = moment(0);
+    let cgroup = crate::owner::cgroup::Cgroup { pod_uid: Some([7; 16]), ..Default::default() };
+    let pod = crate::owner::Owner { cgroup, ..Default::default() };
+    for (number, owner) in [Some(pod), Some(Default::default()), None].into_iter().enumerate() {
+        let owner = owner.map(std::sync::Arc::new);
+        cache.observe(&Observation { owner, ..seen(number as u32, 10, now) }, now);
+    }
+    assert_eq!((cache.len(), cache.flows_of_pods()), (3, 1));
+}
+
+#[test]
 fn a_silent_flow_leaves_without_a_record_that_says_nothing() {
     let mut cache = FlowCache::new(CachePolicy::default());
     cache.observe(&seen(0, 10, moment(0)), moment(0));

@@ -182,8 +182,24 @@ fn the_child_that_serves_is_the_owner() {
         client.write_all(b"x").unwrap();
         owner(&kept).last() == Some(&(pids.0, "cat".to_owned(), pids.1))
     });
+    // Its chain of ancestors is told, up to the first process that can be seen.
+    let id = child.id();
+    let chain = || handle.processes().chain(id);
+    wait_for(|| chain().last().is_some_and(|process| process.owner.comm == "cat"));
+    let told = chain();
+    let last = |back: usize| &told[told.len() - back];
+    assert_eq!(
+        (last(1).owner.pid, last(1).owns_sockets, last(1).exited),
+        (child.id(), true, false)
+    );
+    assert_eq!(last(2).owner.pid, std::process::id());
+    assert_eq!(told[0].owner.parent_started, None);
+    let began = last(1).owner.started_at.unwrap().since(Timestamp(0));
+    let now = SystemClock.now().since(Timestamp(0));
+    assert!(began < now + Duration::from_secs(2) && now < began + Duration::from_secs(600));
     drop(client);
     child.wait().unwrap();
+    assert!(chain().last().is_some_and(|process| process.exited), "remembered after its end");
     handle.stop();
     thread.join().unwrap();
 }
