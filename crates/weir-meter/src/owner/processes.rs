@@ -3,6 +3,8 @@
 //! Cost: a process is read once (stat, status, cgroup, the link to its program), its ancestors once
 //! each however many children they have, and all of them again after a minute at the earliest.
 
+mod seen;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,15 +16,14 @@ use weir_model::Timestamp;
 use super::OwnerPolicy;
 use super::cgroup;
 use super::cgroups::Cgroups;
-use super::memory::{Entry, Key, Memory};
+use super::memory::{Entry, Memory};
 use super::names::Names;
-use super::process::{self, COMM_MAX, EXE_MAX, Owner, Stat, Status, clean, read_file};
+use super::process::{self, Owner, Stat, Status, read_file};
 use super::runtime::Runtimes;
+pub use seen::SeenProcess;
 
 /// How long memory, user and group of a process are believed.
 const REFRESH: Duration = Duration::from_secs(60);
-/// How long the name of a process is believed when a thread of it has another.
-const RENAMED: Duration = Duration::from_secs(1);
 /// Most ancestors that are looked at for one process: a tree of `/proc` is not as deep, and one
 /// that is damaged may go in circles.
 const ANCESTORS_MAX: u8 = 32;
@@ -30,36 +31,6 @@ const ANCESTORS_MAX: u8 = 32;
 const BOOT_EVERY: Duration = Duration::from_secs(600);
 /// Nanoseconds of a tick: USER_HZ is 100 on every Linux of today.
 const NANOS_A_TICK: u64 = 10_000_000;
-
-/// A process as a program in the kernel saw it, which may have exited since. Texts are as they
-/// came: they are cleaned and cut before they are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SeenProcess<'a> {
-    /// Process id (of the thread group) in the initial namespace.
-    pub pid: u32,
-    /// When it started, in nanoseconds since boot (`task->group_leader->start_boottime`).
-    pub started_ns: u64,
-    /// User id.
-    pub uid: u32,
-    /// Group id.
-    pub gid: u32,
-    /// Name: the process's, or that of the thread that was running.
-    pub comm: &'a str,
-    /// Id of its control group of version 2; 0 when it is not known.
-    pub cgroup_id: u64,
-    /// Process id of its parent; 0 when it is not known.
-    pub parent_pid: u32,
-    /// Name of its parent; empty when it is not known.
-    pub parent_comm: &'a str,
-    /// Path of its program, if it was seen.
-    pub exe: Option<&'a str>,
-}
-
-impl SeenProcess<'_> {
-    fn key(&self) -> Key {
-        (self.pid, self.started_ns / NANOS_A_TICK)
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Processes {
@@ -105,63 +76,6 @@ impl Processes {
         }
         let found = self.at(owner.pid, now, 0).ok();
         found.filter(|found| found.started == owner.started).unwrap_or_else(|| Arc::clone(owner))
-    }
-
-    /// The process that was seen, alive or not.
-    pub(super) fn seen(&mut self, seen: &SeenProcess<'_>, now: Duration) -> Arc<Owner> {
-        let key = seen.key();
-        if let Some(entry) = self.memory.touch(key) {
-            let age = now.saturating_sub(entry.checked);
-            let is_named_so = entry.owner.comm == seen.comm;
-            if age < RENAMED || (is_named_so && age < REFRESH) {
-                let owner = Arc::clone(&entry.owner);
-                self.memory.owns(key);
-                return owner;
-            }
-        }
-        let alive = self.at(seen.pid, now, 0).ok().filter(|owner| owner.started == key.1);
-        let owner = alive.unwrap_or_else(|| self.remembered(seen, now));
-        self.memory.owns(key);
-        owner
-    }
-
-    /// A process that is gone: as it is remembered, else what was seen of it.
-    fn remembered(&mut self, seen: &SeenProcess<'_>, now: Duration) -> Arc<Owner> {
-        let key = seen.key();
-        if let Some(entry) = self.memory.touch(key) {
-            entry.checked = now;
-            return Arc::clone(&entry.owner);
-        }
-        let cgroup = self.cgroups.path(seen.cgroup_id, now);
-        let cgroup = cgroup.map(|path| cgroup::of_path(&path)).unwrap_or_default();
-        let mut owner = Owner {
-            pid: seen.pid,
-            comm: clean(seen.comm, COMM_MAX),
-            exe: seen.exe.map(|exe| clean(exe, EXE_MAX)),
-            uid: Some(seen.uid),
-            user: self.users.name(seen.uid, now),
-            gid: Some(seen.gid),
-            group: self.groups.name(seen.gid, now),
-            started: key.1,
-            started_at: self.started_at(key.1, now),
-            container: self.runtimes.container(&cgroup, now),
-            cgroup,
-            ..Owner::default()
-        };
-        if seen.parent_pid > 0 {
-            let is_named_so = |parent: &Arc<Owner>| {
-                seen.parent_comm.is_empty() || parent.comm == seen.parent_comm
-            };
-            match self.parent(seen.parent_pid, key.1, now, 0).filter(is_named_so) {
-                Some(parent) => owner.adopt(&parent),
-                None => {
-                    owner.parent_pid = Some(seen.parent_pid);
-                    let name = Some(seen.parent_comm).filter(|name| !name.is_empty());
-                    owner.parent_comm = name.map(|name| clean(name, COMM_MAX));
-                }
-            }
-        }
-        self.memory.keep(owner, now)
     }
 
     /// The process that has `pid` now; `depth` is how many of its descendants are being looked at.

@@ -83,6 +83,31 @@ fn a_process_that_is_there_is_read_and_one_that_is_not_is_as_it_was_seen() {
 }
 
 #[test]
+fn what_is_told_late_of_a_process_that_is_gone_is_added() {
+    use std::os::unix::fs::MetadataExt;
+    let tree = Tree::new("seen-late");
+    let root = tree.0.join("unified");
+    fs::create_dir_all(tree.0.join("self")).unwrap();
+    let mounts = format!("41 31 0:38 / {} rw - cgroup2 cgroup2 rw\n", root.display());
+    fs::write(tree.0.join("self/mountinfo"), mounts).unwrap();
+    let mut owners = tree.owners();
+    let gone = SeenProcess { cgroup_id: 1, ..seen(41, 5, "x") };
+    assert_eq!(owners.of_process(&gone, at(0)).exe, None);
+    assert_eq!(
+        owners.of_process(&SeenProcess { exe: Some("/bin/x"), ..gone }, at(0)).exe.as_deref(),
+        Some("/bin/x")
+    );
+    // A group that was made since the last walk is found by the next.
+    fs::create_dir_all(root.join("late.service")).unwrap();
+    let cgroup_id = fs::metadata(root.join("late.service")).unwrap().ino();
+    let late = SeenProcess { cgroup_id, ..gone };
+    assert_eq!(owners.of_process(&late, at(0)).cgroup.unit, None);
+    let owner = owners.of_process(&late, at(9));
+    assert_eq!(owner.cgroup.unit.as_deref(), Some("late.service"));
+    assert_eq!((owner.exe.as_deref(), owners.counts().processes), (Some("/bin/x"), 1));
+}
+
+#[test]
 fn a_process_that_executed_another_program_is_named_anew() {
     let tree = Tree::new("exec");
     tree.process(40, "sh", 0, 5);
