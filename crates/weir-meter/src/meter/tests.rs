@@ -1,3 +1,5 @@
+mod containers;
+
 use super::*;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
