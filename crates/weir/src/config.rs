@@ -111,8 +111,8 @@ sections! {
         /// Asks docker and podman for names of containers and images, over their sockets where
         /// these may be used.
         runtime_sockets: bool = "true";
-        /// Reads names of containers, pods and images from what containerd and CRI-O keep below
-        /// /run.
+        /// Reads names of containers, pods and images from what containerd, CRI-O and podman keep
+        /// below /run and /var/lib/containers.
         runtime_folders: bool = "true";
     }
 

@@ -1,15 +1,16 @@
 //! Names of containers: asked of their runtime, away from metering.
 //!
 //! Metering wants a name and goes on; one thread asks docker's or podman's socket, or reads the
-//! state that containerd, CRI-O and podman keep of a container, and puts what it finds into the
+//! state that containerd, CRI-O and podman keep of containers, and puts what it finds into the
 //! [`Container`] that all its processes share. Invariants: waiting look-ups, remembered containers,
 //! the time of a look-up and every text are bounded; nothing is asked but "what is this container".
 
 mod docker;
+mod list;
+mod policy;
 mod state;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use super::cgroup::Cgroup;
 use super::process::{Owner, clean};
+pub use policy::{RuntimePolicy, StateFolder};
 
 /// Look-ups that may wait.
 const WAITING_MAX: usize = 256;
@@ -29,63 +31,6 @@ const RETRY: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(600);
 /// Longest text that is kept, in characters.
 const TEXT_MAX: usize = 256;
-
-/// Which runtimes are asked, and where they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimePolicy {
-    /// Sockets that speak docker's HTTP API, with the runtime's word.
-    pub sockets: Vec<(&'static str, PathBuf)>,
-    /// Folders with a folder for each container, and where in it its configuration is.
-    pub folders: Vec<StateFolder>,
-    /// Longest time that one socket may take for one answer.
-    pub patience: Duration,
-}
-
-/// Where a runtime keeps the OCI configurations of its containers: `{folder}/{id}/{file}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateFolder {
-    /// The runtime's word.
-    pub runtime: &'static str,
-    /// The folder.
-    pub folder: PathBuf,
-    /// The file below the container's folder.
-    pub file: &'static str,
-}
-
-impl RuntimePolicy {
-    /// Asks nobody.
-    pub fn none() -> RuntimePolicy {
-        RuntimePolicy { sockets: Vec::new(), folders: Vec::new(), ..RuntimePolicy::default() }
-    }
-
-    fn is_none(&self) -> bool {
-        self.sockets.is_empty() && self.folders.is_empty()
-    }
-}
-
-impl Default for RuntimePolicy {
-    fn default() -> RuntimePolicy {
-        let socket = |runtime, path: &str| (runtime, PathBuf::from(path));
-        let folder = |runtime, folder: &str, file| StateFolder {
-            runtime,
-            folder: PathBuf::from(folder),
-            file,
-        };
-        const CONTAINERD: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
-        const STORAGE: &str = "/run/containers/storage/overlay-containers";
-        RuntimePolicy {
-            sockets: vec![
-                socket("docker", "/var/run/docker.sock"),
-                socket("libpod", "/run/podman/podman.sock"),
-            ],
-            folders: vec![
-                folder("cri-containerd", CONTAINERD, "config.json"),
-                folder("crio", STORAGE, "userdata/config.json"),
-            ],
-            patience: Duration::from_millis(500),
-        }
-    }
-}
 
 /// What a runtime calls a container. Texts are cleaned and cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -150,6 +95,8 @@ pub(super) enum LookupError {
     Http,
     #[error("its answer is longer than {0} octets")]
     TooLong(u64),
+    #[error("its list does not have the container")]
+    Unlisted,
 }
 
 #[derive(Debug, Default)]
@@ -314,7 +261,9 @@ fn look_up(id: &str, word: Option<&str>, policy: &RuntimePolicy) -> Option<Named
     let first = |runtime: &&'static str| word == Some(*runtime);
     let mut words: Vec<&'static str> = policy.sockets.iter().map(|(word, _)| *word).collect();
     words.extend(policy.folders.iter().map(|folder| folder.runtime));
-    words.sort_by_key(|runtime| !first(runtime));
+    words.extend(policy.lists.iter().map(|(word, _)| *word));
+    words.sort_by_key(|runtime| (!first(runtime), *runtime));
+    words.dedup();
     words.into_iter().find_map(|runtime| ask(id, runtime, policy))
 }
 
@@ -322,7 +271,9 @@ fn ask(id: &str, runtime: &'static str, policy: &RuntimePolicy) -> Option<Named>
     let sockets = policy.sockets.iter().filter(|(word, _)| *word == runtime);
     let folders = policy.folders.iter().filter(|folder| folder.runtime == runtime);
     let asked = sockets.map(|(_, path)| docker::ask(path, id, policy.patience));
+    let lists = policy.lists.iter().filter(|(word, _)| *word == runtime);
     let told = asked.chain(folders.map(|folder| state::read(folder, id)));
+    let told = told.chain(lists.map(|(_, path)| list::read(path, id)));
     let mut told = told.filter_map(|told| match told {
         Ok(told) if told == Told::default() => None,
         Ok(told) => Some(told),

@@ -57,6 +57,12 @@ impl ProcessTree {
         self.tell(chain.into_iter().collect())
     }
 
+    /// The process that has or had the id `pid` last. Looks at no file.
+    pub fn latest(&self, pid: u32) -> Option<&Arc<Owner>> {
+        let of_pid = self.known.iter().map(|(owner, _)| owner).filter(|owner| owner.pid == pid);
+        of_pid.max_by_key(|owner| owner.started)
+    }
+
     fn tell(&self, places: Vec<usize>) -> Vec<Process> {
         let known = places.into_iter().filter_map(|place| self.known.get(place));
         let mut told: Vec<Process> = known

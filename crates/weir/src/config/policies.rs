@@ -189,6 +189,7 @@ fn runtime_policy(config: &MeterConfig) -> RuntimePolicy {
     }
     if !config.runtime_folders {
         policy.folders.clear();
+        policy.lists.clear();
     }
     policy
 }

@@ -2,7 +2,7 @@ use super::*;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -181,6 +181,26 @@ fn state_of_containerd_and_cri_o_names_container_pod_and_image() {
         };
         assert_eq!(wait(&container), Some(expected));
     }
+}
+
+#[test]
+fn the_list_of_podman_names_container_and_image() {
+    let folder = Folder::new("podman-list");
+    let (path, other) = (folder.0.join("containers.json"), format!("{:064x}", 7));
+    fs::write(&path, fixture("podman-containers.json")).unwrap();
+    let missing = folder.0.join("volatile-containers.json");
+    let policy = RuntimePolicy {
+        lists: vec![("libpod", missing), ("libpod", path.clone())],
+        ..RuntimePolicy::none()
+    };
+    let named = look_up(ID, Some("libpod"), &policy).unwrap();
+    assert_eq!((named.runtime, named.name.as_deref()), ("libpod", Some("shop")));
+    assert_eq!(named.image.as_deref(), Some("registry.example/shop:7"));
+    assert_eq!(look_up(&other, None, &policy), None);
+    let broken = list::read(&path, &format!("{:064x}", 9)).unwrap();
+    assert_eq!((broken.name.as_deref(), broken.image), (Some("no-image"), None));
+    fs::write(&path, vec![b' '; (4 << 20) + 1]).unwrap();
+    assert!(matches!(list::read(&path, ID), Err(LookupError::TooLong(_))));
 }
 
 #[test]

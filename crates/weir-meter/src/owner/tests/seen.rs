@@ -169,6 +169,8 @@ fn the_tree_has_owners_of_sockets_with_all_their_ancestors() {
     assert_eq!(names(&all), expected);
     assert_eq!(names(&told.chain(62)), expected[..4]);
     assert_eq!(names(&told.chain(99)), []);
+    assert_eq!(told.latest(61).map(|owner| owner.comm.as_str()), Some("bash"));
+    assert_eq!(told.latest(99), None);
 }
 
 #[test]
