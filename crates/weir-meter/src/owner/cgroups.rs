@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirEntryExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,9 +24,9 @@ const DEPTH_MAX: usize = 32;
 /// Longest path that is kept, in octets.
 const PATH_MAX: usize = 1_024;
 /// Shortest time between walks.
-const WALK_EVERY: Duration = Duration::from_secs(1);
+const WALK_EVERY: Duration = Duration::from_millis(100);
 /// A walk may take one part in so many of the time.
-const SHARE: u32 = 50;
+const SHARE: u32 = 100;
 /// Octets of the table of mounts that are read.
 const MOUNTS_MAX: u64 = 1 << 20;
 
@@ -75,6 +75,9 @@ impl Cgroups {
         }
         let Some(root) = &self.root else { return };
         self.walks += 1;
+        if let Ok(meta) = fs::metadata(root) {
+            self.known.insert(meta.ino(), (Arc::from("/"), self.walks));
+        }
         let mut left = GROUPS_MAX;
         let mut folders = vec![(root.clone(), String::new(), 0)];
         while let Some((folder, path, depth)) = folders.pop() {
@@ -123,7 +126,6 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt;
 
     struct Tree(PathBuf);
 
@@ -169,6 +171,8 @@ mod tests {
         fs::remove_dir(tree.0.join("a tree/system.slice/a.service")).unwrap();
         assert_eq!(cgroups.path(second, at(60)).as_deref(), Some("/late"));
         assert_eq!(cgroups.path(first, at(60)).as_deref(), Some("/system.slice/a.service"));
+        let root = fs::metadata(tree.0.join("a tree")).unwrap().ino();
+        assert_eq!(cgroups.path(root, at(999)).as_deref(), Some("/"));
         assert_eq!(cgroups.path(0, at(999)), None);
         assert_eq!(cgroups.walks, 2);
     }
@@ -180,7 +184,7 @@ mod tests {
         let id = tree.group(&deep);
         let mut cgroups = Cgroups::new(&tree.0);
         assert_eq!(cgroups.path(id, Duration::ZERO), None);
-        assert_eq!((cgroups.known.len(), cgroups.untold), (DEPTH_MAX, 1));
+        assert_eq!((cgroups.known.len(), cgroups.untold), (DEPTH_MAX + 1, 1), "the root too");
     }
 
     #[test]

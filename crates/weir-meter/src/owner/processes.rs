@@ -72,7 +72,9 @@ impl Processes {
         if let Some(entry) = self.memory.touch(key)
             && now.saturating_sub(entry.checked) < REFRESH
         {
-            return Arc::clone(&entry.owner);
+            let owner = Arc::clone(&entry.owner);
+            self.runtimes.again(&owner, now);
+            return owner;
         }
         let found = self.at(owner.pid, now, 0).ok();
         found.filter(|found| found.started == owner.started).unwrap_or_else(|| Arc::clone(owner))

@@ -68,15 +68,16 @@ impl Processes {
         seen: &SeenProcess<'_>,
         now: Duration,
     ) -> Arc<Owner> {
+        self.runtimes.again(&owner, now);
         let exe = seen.exe.filter(|_| owner.exe.is_none());
         let is_groupless = seen.cgroup_id != 0 && owner.cgroup == Cgroup::default();
-        let cgroup = is_groupless.then(|| self.cgroup(seen, now)).unwrap_or_default();
+        let cgroup = if is_groupless { self.cgroup(seen, now) } else { Cgroup::default() };
         if exe.is_none() && cgroup == Cgroup::default() {
             return owner;
         }
         let mut owner = Owner::clone(&owner);
         owner.exe = owner.exe.or_else(|| exe.map(|exe| clean(exe, EXE_MAX)));
-        if is_groupless {
+        if cgroup != Cgroup::default() {
             owner.container = self.runtimes.container(&cgroup, now);
             owner.cgroup = cgroup;
         }

@@ -49,7 +49,8 @@ struct Labels {
 pub(super) fn ask(path: &Path, id: &str, patience: Duration) -> Result<Told, LookupError> {
     let deadline = Instant::now() + patience;
     let mut stream = open(path, patience)?;
-    write!(stream, "GET /containers/{id}/json HTTP/1.0\r\nHost: weir\r\n\r\n")?;
+    let request = format!("GET /containers/{id}/json HTTP/1.0\r\nHost: weir\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     read(&answer(&mut stream, deadline)?)
 }
 

@@ -135,6 +135,37 @@ fn the_container_of_a_process_that_is_gone_comes_from_its_control_group() {
     assert_eq!(owner.runtime(), Some("docker"));
 }
 
+#[test]
+fn a_container_that_was_unknown_is_asked_for_again_while_its_processes_speak() {
+    let tree = Tree::new("late-name");
+    tree.process(80, "web", 0, 5);
+    tree.socket(80, 3, 7);
+    fs::write(tree.0.join("80/cgroup"), format!("0::/machine.slice/libpod-{ID}.scope\n")).unwrap();
+    let list = tree.0.join("containers.json");
+    let mut owners =
+        tree.owners_with(|policy| policy.runtimes.lists = vec![("libpod", list.clone())]);
+    let name = |owner: &Owner| owner.named().and_then(|named| named.name.clone());
+    let unknown = |owners: &Owners, count| {
+        (0..2_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            owners.counts().containers.unknown == count
+        })
+    };
+    let owner = find(&mut owners, 7, 0).unwrap();
+    assert!(unknown(&owners, 1) && name(&owner).is_none());
+    // Neither way to ask for an owner asks the runtime again too soon, and both do in time.
+    assert!(owners.of(7, at(3)).is_some());
+    owners.of_process(&seen(80, 5, "web"), at(30));
+    assert!(unknown(&owners, 2));
+    fs::write(&list, format!("[{{\"id\":\"{ID}\",\"names\":[\"shop\"]}}]")).unwrap();
+    assert!(owners.of(7, at(59)).is_some());
+    let is_named = || {
+        std::thread::sleep(Duration::from_millis(2));
+        name(&owner).as_deref() == Some("shop")
+    };
+    assert!((0..2_000).any(|_| is_named()), "the owner that was told first has the name too");
+}
+
 fn names(processes: &[Process]) -> Vec<(&str, bool, bool)> {
     let of = |p: &'_ Process| (p.owns_sockets, p.exited);
     processes.iter().map(|p| (p.owner.comm.as_str(), of(p).0, of(p).1)).collect()
