@@ -15,7 +15,9 @@ use std::time::Instant;
 
 use weir_model::columns::flows;
 use weir_model::{Addr, Clock, FlowBatch, SystemClock, Table, Timestamp};
-use weir_query::{Cancel, Query, QueryError, QueryLimits, RecordsQuery, export, records, run};
+use weir_query::{
+    Cancel, Directions, Query, QueryError, QueryLimits, RecordsQuery, export, records, run,
+};
 use weir_store::{DiskFiles, Retention, Snapshot, Store, StorePolicy};
 
 const ROWS: usize = 65_536;
@@ -101,6 +103,7 @@ fn bench(dir: &Path, rows: u64, rate: u64) -> Result<(), Failure> {
     let tuple = ["src_addr", "dst_addr", "src_port", "dst_port", "proto"];
     let raw = "src_port >= 0";
     let asked_for = std::env::args().nth(3).unwrap_or_default();
+    let split = |query| Query { directions: Directions::Split, ..query };
     let dashboards = asked_for == "dashboards";
     let needles_only = asked_for == "needles";
     // The same without ports; without destination and ports; then source or destination.
@@ -111,7 +114,10 @@ fn bench(dir: &Path, rows: u64, rate: u64) -> Result<(), Failure> {
     for (name, query) in [
         ("top 10 sources, raw rows", asked(&tuple[..1], "octets", raw, None)),
         ("top 10 sources, no filter", asked(&tuple[..1], "octets", "", None)),
+        ("top 10 sources, both ways", asked(&tuple[..1], "both_octets", raw, None)),
+        ("top 10 senders", split(asked(&tuple[..1], "both_octets", raw, None))),
         ("top 10 5-tuples", asked(&tuple, "octets", "", None)),
+        ("top 10 5-tuples, both ways", asked(&tuple, "both_octets", "", None)),
         ("top 10 /24 pairs", asked(&["src_addr/24", "dst_addr/24"], "octets", "", None)),
         ("ports of one source", asked(&["dst_port"], "octets", "src_addr = 10.0.0.2", None)),
         ("of one /16, by port", asked(&["dst_port"], "octets", "src_addr in 10.0.0.0/16", None)),
@@ -127,6 +133,7 @@ fn bench(dir: &Path, rows: u64, rate: u64) -> Result<(), Failure> {
         ("top interfaces by hour", asked(&["exporter_addr", "in_if"], "bps", "", Some("1h"))),
         ("top ports by 5 minutes", asked(&["dst_port"], "bps", "", Some("5m"))),
         ("top ports", asked(&["dst_port"], "octets", "", None)),
+        ("top ports, both ways, by 5 minutes", asked(&["dst_port"], "both_bps", "", Some("5m"))),
     ] {
         if dashboards && !DASHBOARDS.contains(&name) || needles_only && !name.starts_with("needle")
         {

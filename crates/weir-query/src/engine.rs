@@ -13,11 +13,14 @@ mod figures;
 mod keys;
 mod mask;
 mod once;
+#[cfg(test)]
+mod oracle;
 mod part;
 mod pool;
 mod predicate;
 mod ranked;
 mod scan;
+mod sides;
 pub(crate) mod sketch;
 mod states;
 mod sums;
@@ -47,6 +50,7 @@ use figures::FigureColumn;
 use keys::Layout;
 use pool::Pool;
 use scan::Wanted;
+use sides::Side;
 use states::{Added, Buckets, Groups, States, distinct_layouts};
 use sums::{Sums, drain};
 pub(crate) use tiers::Gone;
@@ -57,7 +61,8 @@ use crate::answer::{Answer, Stats};
 use crate::error::QueryError;
 use crate::filter::{Expr, Filter};
 use crate::limits::{Cancel, QueryLimits};
-use crate::plan::{Figure, Key, Plan, mirror, mirror_expr};
+use crate::plan::{Figure, Key, Plan, mirror_expr, mirror_keys};
+use crate::query::Directions;
 use crate::query::{Order, Query};
 
 /// Answers `query` over `snapshot`. `clock` says what "now" is and how long it takes.
@@ -122,8 +127,12 @@ struct Look {
     to: Timestamp,
     filter: Option<Expr>,
     keys: Vec<Key>,
+    /// Holds for every row of the groups that are looked for; none looks for all.
+    groups: Option<Expr>,
     /// Whether rows are told apart by the plan's buckets.
     bucketed: bool,
+    /// True for what responders sent, with the ends exchanged.
+    responder: bool,
 }
 
 /// What the walks of one look read.
@@ -214,7 +223,8 @@ impl<'a> Engine<'a> {
     fn look(&self) -> Look {
         let plan = self.plan;
         let (filter, keys) = (plan.filter.clone(), plan.keys.clone());
-        Look { from: plan.from, to: plan.to, filter, keys, bucketed: plan.bucket.is_some() }
+        let (from, to, bucketed) = (plan.from, plan.to, plan.bucket.is_some());
+        Look { from, to, filter, keys, groups: None, bucketed, responder: false }
     }
 
     fn other_looks(&self) -> Vec<(ViewKind, Look)> {
@@ -225,13 +235,9 @@ impl<'a> Engine<'a> {
             let look = Look { from: shift(plan.from), to: shift(plan.to), ..self.look() };
             looks.push((ViewKind::Previous, look));
         }
-        if plan.both {
+        if plan.directions == Directions::Both {
             let filter = plan.filter.as_ref().map(|expr| mirror_expr(plan.table, expr));
-            let keys = plan.keys.iter().map(|key| {
-                let other = plan.table.def(mirror(plan.table, key.def.id));
-                Key { def: other.unwrap_or(key.def), ..key.clone() }
-            });
-            let keys = keys.collect();
+            let keys = mirror_keys(plan.table, &plan.keys);
             looks.push((ViewKind::Reverse, Look { filter, keys, ..self.look() }));
         }
         looks
@@ -241,7 +247,7 @@ impl<'a> Engine<'a> {
     fn choice(&self, look: &Look, figures: &[Figure]) -> Choice {
         let plan = self.plan;
         let mut columns: Vec<ColumnId> = look.keys.iter().map(|key| key.def.id).collect();
-        if let Some(expr) = &look.filter {
+        for expr in look.filter.iter().chain(&look.groups) {
             columns.extend(Filter::of(plan.table, expr.clone()).columns());
         }
         let back = plan.from.0.saturating_sub(look.from.0);
@@ -255,19 +261,27 @@ impl<'a> Engine<'a> {
             columns: &columns,
             figures,
         };
-        choose(self.parts, &needs, self.gone)
+        let mut choice = choose(self.parts, &needs, self.gone);
+        if look.responder {
+            choice.scans.retain(|scan| scan.binding.has_responses(scan.part.as_ref()));
+            if choice.scans.is_empty() {
+                choice.tiers.clear();
+            }
+        }
+        choice
     }
 
-    /// Walks the rows that `look` sees, with the scans that fit `figures`.
+    /// Walks the rows that a side sees, with the scans that fit its figures. `held` octets are in
+    /// the sinks of other sides.
     fn walk<S: scan::Sink>(
         &self,
-        look: &Look,
-        figures: &[Figure],
+        side: &Side,
+        held: usize,
         counters: &Counters,
         trace: &mut Trace,
         make: &(dyn Fn() -> S + Sync),
     ) -> Result<Vec<S>, QueryError> {
-        let plan = self.plan;
+        let (plan, Side { look, figures, .. }) = (self.plan, side);
         let keys: Vec<ColumnId> = look.keys.iter().map(|key| key.def.id).collect();
         let choice = self.choice(look, figures);
         trace.tiers.extend(choice.tiers);
@@ -278,18 +292,24 @@ impl<'a> Engine<'a> {
                 trace.notes.push(note);
             }
         }
-        let span = choice.to.0.abs_diff(choice.from.0);
-        trace.seconds = Duration::from_nanos(span).as_secs_f64();
-        let scaled = figures.iter().any(|figure| matches!(figure, Figure::Sum(_, true)));
+        if look.responder && choice.scans.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !look.responder {
+            let span = choice.to.0.abs_diff(choice.from.0);
+            trace.seconds = Duration::from_nanos(span).as_secs_f64();
+        }
+        let filter = Expr::all(look.filter.iter().chain(&look.groups).cloned().collect());
         let wanted = Wanted {
             table: plan.table,
             time: plan.time,
-            filter: look.filter.as_ref(),
+            filter: filter.as_ref(),
             keys: &keys,
             figures,
+            responder: look.responder,
             bucketed: look.bucketed,
-            rates: scaled,
-            shared: &|| self.pool.octets(),
+            rates: figures.iter().any(|figure| figure.is_scaled()),
+            shared: &|| self.pool.octets().saturating_add(held),
         };
         scan::run(&choice.scans, &wanted, self.control, counters, make)
     }
@@ -311,8 +331,10 @@ impl<'a> Engine<'a> {
         let mut totals = vec![0u64; figures.len()];
         if figures.iter().all(|figure| figure.is_additive()) {
             let hasher = DefaultHashBuilder::default();
-            let make = || Sums::new(self.layout, self.pool, figures, hasher.clone());
-            let sinks = self.walk(look, figures, &self.first, trace, &make)?;
+            let sides = self.sides(look, figures);
+            let sinks = self.walk_sides(&sides, &self.first, trace, &|side| {
+                Sums::new(&side.layout, self.pool, &side.figures, hasher.clone())
+            })?;
             drain(sinks, &mut |key, sums| {
                 let rank = sums.get(by).copied().unwrap_or(0);
                 let badness = if ascending { rank } else { u64::MAX - rank };
@@ -376,13 +398,15 @@ impl<'a> Engine<'a> {
         trace: &mut Trace,
         groups: &(dyn Fn() -> (Groups, Buckets) + Sync),
     ) -> Result<Added<'s>, QueryError> {
-        let layout = Layout::new(&look.keys);
-        let make = || {
-            let (groups, buckets) = groups();
-            States::new(&layout, distinct, self.pool, self.plan.table, figures, groups, buckets)
-        };
-        let sinks = self.walk(look, figures, counters, trace, &make)?;
-        let mut merged = make();
+        let sides = self.sides(look, figures);
+        let sinks = self.walk_sides(&sides, counters, trace, &|side| {
+            let ((groups, buckets), table) = (groups(), self.plan.table);
+            let (layout, figures) = (&side.layout, &side.figures);
+            States::new(layout, distinct, self.pool, table, figures, groups, buckets)
+        })?;
+        let mut sinks = sinks.into_iter();
+        // The first is of the first side, whose figures are the query's.
+        let Some(mut merged) = sinks.next() else { return Err(QueryError::Cancelled) };
         for sink in sinks {
             merged.merge(sink);
             self.control.fits(merged.octets().saturating_add(self.pool.octets()))?;

@@ -6,7 +6,7 @@ mod mirror;
 
 pub(crate) use key::Key;
 pub(crate) use measure::{Figure, Measure};
-pub(crate) use mirror::{mirror, mirror_expr};
+pub(crate) use mirror::{mirror_expr, mirror_keys, reverse_of};
 
 use weir_model::{ColumnId, Table, Timestamp};
 
@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     pub limit: Option<usize>,
     /// How far back the period to compare with lies.
     pub compare: Option<i64>,
-    pub both: bool,
+    pub directions: Directions,
 }
 
 /// The table that a word stands for. Rollups are the planner's own and cannot be asked.
@@ -83,7 +83,11 @@ impl Plan {
         let (from, to) = range(&query.from, &query.to, now)?;
         let filter = filter(&query.filter, table, now)?.expr().cloned();
         let keys = keys(query, table)?;
-        let measures = measures(query, table)?;
+        let mut measures = measures(query, table)?;
+        if query.directions != Directions::One {
+            // Each direction stands alone then, and has nothing but what it sent.
+            measures.iter_mut().for_each(|one| one.figure = one.figure.of_initiator());
+        }
         let order_by = order_by(query, &measures)?;
         let plan = Plan {
             table,
@@ -102,9 +106,9 @@ impl Plan {
                 Compare::Day => 86_400_000_000_000,
                 Compare::Week => 7 * 86_400_000_000_000,
             }),
-            both: query.directions == Directions::Both,
+            directions: query.directions,
         };
-        if plan.both && table != Table::Flows {
+        if plan.directions != Directions::One && table != Table::Flows {
             return Err(QueryError::field("directions", "only flows have two directions"));
         }
         if plan.limit == Some(0) || plan.limit.is_some_and(|limit| limit > limits.rows) {

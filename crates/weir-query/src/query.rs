@@ -95,9 +95,14 @@ pub enum Directions {
     /// Rows as exported.
     #[default]
     One,
+    /// Each octet belongs to the end that sent it: what the responder of a row sent
+    /// (`reverse_octets`) counts as `octets` of a row with source and destination exchanged. The
+    /// filter keeps or drops rows as exported, with both directions.
+    Split,
     /// Each row is also looked at from its other end: filter and group-by see source and
     /// destination exchanged, and its figures count as `reverse` measures. A group's plain
-    /// measures are then what it sent, `reverse_…` what it received.
+    /// measures are then what it sent, those with `reverse.` in front what it received, whichever
+    /// end had opened the connection.
     Both,
 }
 

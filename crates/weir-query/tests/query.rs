@@ -21,7 +21,7 @@ impl Clock for Noon {
 }
 
 /// Row `n` of 600: one each 10 s from 10:00 on. Sources 10.0.0.0 to 10.0.4.0, every third row TCP,
-/// every tenth without octets, the second half sampled 1 in 100.
+/// every tenth without octets, the second half sampled 1 in 100; every seventh was answered.
 fn batch(rows: std::ops::Range<u64>) -> FlowBatch {
     let start: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
     let mut batch = FlowBatch::new(Table::Flows);
@@ -35,6 +35,9 @@ fn batch(rows: std::ops::Range<u64>) -> FlowBatch {
         batch.set(flows::SRC_AS, at, 64_512 + (n % 2) as u32);
         if n % 10 != 0 {
             batch.set(flows::OCTETS, at, 100 + n);
+        }
+        if n % 7 == 0 {
+            batch.set(flows::REVERSE_OCTETS, at, 1_000 * n);
         }
         if n >= 300 {
             batch.set(flows::SAMPLING_RATE, at, 100u32);
@@ -140,25 +143,24 @@ fn rollups_and_raw_rows_give_the_same_answer() {
     let (store, _folder) = store("tiers");
     let mut tiers = std::collections::BTreeSet::new();
     for group in ["src_addr", "dst_port", "proto", "src_as", "dst_addr"] {
-        for bucket in [None, Some("1m"), Some("5m"), Some("1h")] {
-            for (from, to) in [("10:00:00", "11:00:00"), ("10:03:17", "11:41:05")] {
-                let question = |time: &str| {
+        for directions in ["one", "split", "both"] {
+            for bucket in [None, Some("1m"), Some("5m"), Some("1h")] {
+                for (from, to) in [("10:00:00", "11:00:00"), ("10:03:17", "11:41:05")] {
                     let day = "2026-11-20T";
-                    json!({
-                        "from": format!("{day}{from}Z"), "to": format!("{day}{to}Z"), "time": time,
-                        "group_by": [group], "measures": ["octets", "flows"], "bucket": bucket,
-                        "limit": 3,
-                    })
-                };
-                let by_rollup = ask(&store, question("received_at"));
-                // A filter that keeps all rows and that no rollup can answer.
-                let mut raw = question("received_at");
-                raw["filter"] = json!("rtt_us >= 0");
-                let by_row = ask(&store, raw);
-                assert_eq!(by_row["tier"], "raw");
-                tiers.insert(by_rollup["tier"].as_str().unwrap().to_owned());
-                for part in ["rows", "other", "total"] {
-                    assert_eq!(by_rollup[part], by_row[part], "{group} {bucket:?} {from}");
+                    let by_sum = json!({
+                        "from": format!("{day}{from}Z"), "to": format!("{day}{to}Z"),
+                        "group_by": [group], "measures": ["both_octets", "octets", "flows"],
+                        "bucket": bucket, "limit": 3, "directions": directions,
+                    });
+                    // A filter that keeps all rows and that no rollup can answer.
+                    let mut raw = by_sum.clone();
+                    raw["filter"] = json!("rtt_us >= 0");
+                    let (by_rollup, by_row) = (ask(&store, by_sum.clone()), ask(&store, raw));
+                    assert_eq!(by_row["tier"], "raw");
+                    tiers.insert(by_rollup["tier"].as_str().unwrap().to_owned());
+                    for part in ["rows", "other", "total"] {
+                        assert_eq!(by_rollup[part], by_row[part], "{by_sum}");
+                    }
                 }
             }
         }

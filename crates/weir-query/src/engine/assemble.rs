@@ -75,10 +75,10 @@ pub(crate) fn assemble(plan: &Plan, keys: &[Vec<AnswerValue>], views: &[View<'_>
 
 fn folded<'a>(view: &View<'a>, buckets: usize) -> View<'a> {
     let to = |slot: usize| slot % buckets;
-    let mut rows = vec![0; buckets];
+    let mut rows = vec![0u64; buckets];
     for (slot, more) in view.rows.iter().enumerate() {
         if let Some(sum) = rows.get_mut(to(slot)) {
-            *sum += more;
+            *sum = sum.saturating_add(*more);
         }
     }
     let figures = view.figures.iter().map(|figure| figure.folded(buckets, &to)).collect();

@@ -64,8 +64,9 @@ impl<'a> FigureColumn<'a> {
         let ty = figure.column().and_then(|id| table.def(id)).map(|def| def.ty);
         let fraction = ty == Some(ColumnType::F64);
         let states = match figure {
-            Figure::Count => States::Sums(Vec::new()),
-            Figure::Sum(..) => States::Sums(Vec::new()),
+            Figure::Count | Figure::Nothing | Figure::Sum(..) | Figure::Both(..) => {
+                States::Sums(Vec::new())
+            }
             Figure::Mean(_) if fraction => States::FractionMeans(Vec::new()),
             Figure::Mean(_) => States::Means(Vec::new()),
             Figure::Min(_) => States::Extremes(false, Vec::new()),
@@ -111,7 +112,8 @@ impl<'a> FigureColumn<'a> {
         slots: &[u32],
     ) -> Result<(), QueryError> {
         match self.figure {
-            Figure::Count | Figure::Sum(..) => {
+            Figure::Nothing => {}
+            Figure::Count | Figure::Sum(..) | Figure::Both(..) => {
                 from.binding.addends(self.figure, block, kept, &mut self.scratch)?;
                 add_sums(&mut self.states, &self.scratch, slots);
             }
@@ -177,7 +179,7 @@ impl<'a> FigureColumn<'a> {
             (States::Quantiles(_, a), States::Quantiles(_, b)) => each(a, b, to, Histogram::merge),
             (States::Distinct(a), States::Distinct(b)) => each(a, b, to, Distinct::merge),
             (States::Estimates(a), States::Estimates(b)) => each(a, b, to, Estimate::merge),
-            // Proof: both were made for the same figure.
+            // Proof: both were made for the same figure, or theirs is of nothing.
             _ => {}
         }
         self.held = self.measure();

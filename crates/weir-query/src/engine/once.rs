@@ -37,21 +37,22 @@ impl<'a> Engine<'a> {
         let most = (SLOTS_MAX / count.max(1)).min(GROUPS_MAX);
         let many = Arc::new(AtomicBool::new(false));
         let read = Counters::default();
-        let make = || {
+        let sides = self.sides(look, figures);
+        let walked = self.walk_sides(&sides, &read, trace, &|side| {
             let found = Groups::Found(HashMap::default());
-            States::new(self.layout, distinct, self.pool, plan.table, figures, found, buckets)
+            let (layout, figures) = (&side.layout, &side.figures);
+            States::new(layout, distinct, self.pool, plan.table, figures, found, buckets)
                 .at_most(most, many.clone())
-        };
-        let walked = self.walk(look, figures, &read, trace, &make);
+        });
         if many.load(Ordering::Relaxed) {
             self.later.add(&read);
             return Ok(None);
         }
         self.first.add(&read);
-        let mut merged = make();
-        for sink in walked? {
-            merged.merge(sink);
-        }
+        let mut sinks = walked?.into_iter();
+        // The first is of the first side, whose figures are the query's.
+        let Some(mut merged) = sinks.next() else { return Err(QueryError::Cancelled) };
+        sinks.for_each(|sink| merged.merge(sink));
         let added = merged.into_added();
         let Groups::Found(ids) = added.groups else { return Err(QueryError::Cancelled) };
         let group_of = |slot: usize| slot / count;
@@ -83,7 +84,7 @@ impl<'a> Engine<'a> {
         let mut rows = vec![0u64; slots];
         for (slot, more) in added.rows.iter().enumerate() {
             if let Some(sum) = rows.get_mut(to(slot)) {
-                *sum += more;
+                *sum = sum.saturating_add(*more);
             }
         }
         let figures = added.figures.iter().map(|figure| figure.folded(slots, &to)).collect();

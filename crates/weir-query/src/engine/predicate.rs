@@ -127,6 +127,7 @@ impl Node {
         match self {
             // Why only these: a part knows the bounds of all its columns or of none.
             Node::And(parts) => parts.iter().any(|part| part.rules_out_all(known)),
+            Node::Or(parts) => parts.iter().all(|part| part.rules_out_all(known)),
             Node::Ranges(id, negated, ranges) => {
                 known(*id).is_some_and(|zone| prune_ranges(zone, *negated, ranges) == Verdict::None)
             }

@@ -10,6 +10,7 @@ use weir_model::{Cidr, ColumnType};
 
 use super::figures::FigureColumn;
 use super::keys::Layout;
+use super::sides::Side;
 use super::states::Added;
 use super::{Engine, Look, Ranking, Trace, View, ViewKind};
 use crate::answer::AnswerValue;
@@ -31,8 +32,10 @@ impl<'a> Engine<'a> {
         let whole = Look { bucketed: false, ..look.clone() };
         let figures = [figure];
         let is_plain = |look: &Look| {
-            let choice = self.choice(look, &figures);
-            (choice.notes.is_empty(), choice.from, choice.to) == (true, look.from, look.to)
+            self.sides(look, &figures).iter().all(|Side { look, figures, .. }| {
+                let choice = self.choice(look, figures);
+                (choice.notes.is_empty(), choice.from, choice.to) == (true, look.from, look.to)
+            })
         };
         if !is_plain(&whole) || !is_plain(look) {
             return Ok(None);
@@ -54,7 +57,7 @@ impl<'a> Engine<'a> {
     ) -> Result<Option<View<'s>>, QueryError> {
         let count = self.plan.buckets();
         let slots = (ranking.groups.len() + 1) * count;
-        let narrow = Look { filter: narrowed(look, ranking), ..look.clone() };
+        let narrow = Look { groups: narrowed(look, ranking), ..look.clone() };
         let known = Some(ranking);
         let added = self.add_up(&narrow, figures, distinct, known, &self.later, trace)?;
         let all = Look { keys: Vec::new(), ..look.clone() };
@@ -65,8 +68,10 @@ impl<'a> Engine<'a> {
         let Added { mut rows, figures: winners, .. } = added;
         let others = slots - count;
         for (bucket, total) in total.rows.iter().enumerate() {
-            let kept: u64 = rows[..others].iter().skip(bucket).step_by(count).sum();
-            let Some(rest) = total.checked_sub(kept) else { return Ok(None) };
+            let kept = rows[..others].iter().skip(bucket).step_by(count);
+            let kept = kept.fold(0u64, |kept, rows| kept.saturating_add(*rows));
+            let rest = total.checked_sub(kept).filter(|_| *total < u64::MAX);
+            let Some(rest) = rest else { return Ok(None) };
             rows[others + bucket] = rest;
         }
         let rests = winners.into_iter().zip(&total.figures);
@@ -77,19 +82,15 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// The look's filter, narrowed to rows that may be of a ranked group: each key has one of the
-/// values that the groups have there.
+/// Holds for rows that may be of a ranked group: each key has one of the values that the groups
+/// have there.
 fn narrowed(look: &Look, ranking: &Ranking) -> Option<Expr> {
     let keys = look.keys.iter().enumerate();
     let tests = keys.filter_map(|(at, key)| {
         let values = ranking.groups.iter().map(|group| group.values.get(at));
         one_of(key, values.collect::<Option<Vec<_>>>()?)
     });
-    let mut parts: Vec<Expr> = look.filter.iter().cloned().chain(tests).collect();
-    match parts.len() {
-        0 | 1 => parts.pop(),
-        _ => Some(Expr::And(parts)),
-    }
+    Expr::all(tests.collect())
 }
 
 /// A test that holds for every row whose key has one of these values; none where that is not

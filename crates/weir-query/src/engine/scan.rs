@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use weir_model::{Bitmap, Clock, ColumnId, Scalar, Table, Timestamp, Values};
 use weir_store::BlockColumn;
 
-use super::binding::{Binding, rate_unknown};
+use super::binding::{Binding, RESPONSE, rate_unknown};
 use super::block::Block;
 use super::damage::Damage;
 use super::mask::Selection;
@@ -35,6 +35,8 @@ pub(crate) struct Wanted<'a> {
     /// Columns of the keys.
     pub keys: &'a [ColumnId],
     pub figures: &'a [Figure],
+    /// Keeps rows alone whose responder sent something.
+    pub responder: bool,
     /// Whether rows are told apart by their time.
     pub bucketed: bool,
     /// Whether to count rows without a sampling rate.
@@ -43,8 +45,19 @@ pub(crate) struct Wanted<'a> {
     pub shared: &'a (dyn Fn() -> usize + Sync),
 }
 
+impl Wanted<'_> {
+    /// What tells whether there are rows. Where responses are looked for a count of records will
+    /// not do: a rollup counts those without one too.
+    fn rows(&self) -> Figure {
+        let [octets, packets] = RESPONSE;
+        if self.responder { Figure::Both(octets, packets, false) } else { Figure::Count }
+    }
+}
+
 /// Where kept rows go.
 pub(crate) trait Sink: Send {
+    /// Octets it holds.
+    fn octets(&self) -> usize;
     /// Rows of another part follow.
     fn next_part(&mut self);
     /// All rows of a part with these names were taken.
@@ -64,6 +77,8 @@ pub(crate) struct Source<'a> {
     pub binding: Binding,
     /// Column of the part that buckets go by.
     pub time: ColumnId,
+    /// A sum that is above zero where there are rows.
+    pub rows: Figure,
 }
 
 /// What stops a query.
@@ -152,13 +167,13 @@ impl<'a> Work<'a> {
     fn new(scan: &'a Scan, wanted: &Wanted<'_>) -> Work<'a> {
         let binding = scan.binding;
         let mut columns: Vec<ColumnId> = wanted.keys.iter().map(|id| binding.column(*id)).collect();
-        wanted.figures.iter().for_each(|figure| binding.sources(*figure, &mut columns));
+        let figures = wanted.figures.iter().copied().chain([wanted.rows()]);
+        figures.for_each(|figure| binding.sources(figure, &mut columns));
         match binding {
-            Binding::Cube(_) => columns.push(weir_model::columns::rollups::FLOWS),
             Binding::Raw(Table::Flows) if wanted.rates => {
                 columns.push(weir_model::columns::flows::SAMPLING_RATE);
             }
-            Binding::Raw(_) => {}
+            _ => {}
         }
         if wanted.bucketed {
             columns.push(binding.column(wanted.time));
@@ -213,6 +228,10 @@ fn limited(filter: Node, scan: &Scan, wanted: &Wanted<'_>) -> Node {
     if scan.from.0 > i64::MIN || scan.to.0 < i64::MAX {
         let span = (shifted(scan.from.0), shifted(scan.to.0.saturating_sub(1)));
         parts.push(Node::Ranges(time, false, vec![span]));
+    }
+    if wanted.responder {
+        let sent = |id| Node::Ranges(scan.binding.counter(id, false), false, vec![(1, u64::MAX)]);
+        parts.push(Node::Or(RESPONSE.into_iter().map(sent).collect()));
     }
     parts.push(filter);
     Node::And(parts)
@@ -343,7 +362,8 @@ impl Walk<'_> {
         }
         let binding = work.scan.binding;
         let time = binding.column(self.wanted.time);
-        let source = Source { names: compiled.names.as_ref(), binding, time };
+        let names = compiled.names.as_ref();
+        let source = Source { names, binding, time, rows: self.wanted.rows() };
         let now_held = sink.take(&source, &mut block, &kept)?;
         // Adds the difference modulo the word: what shrinks is subtracted.
         let before = self.held.fetch_add(now_held.wrapping_sub(*held), Ordering::Relaxed);

@@ -195,7 +195,7 @@ impl<'l, 'a> States<'l, 'a> {
             |slot: usize| map.get(slot / count).map_or(0, |group| group * count + slot % count);
         for (slot, rows) in other.rows.iter().enumerate() {
             if let Some(mine) = self.rows.get_mut(to(slot)) {
-                *mine += rows;
+                *mine = mine.saturating_add(*rows);
             }
         }
         for (mine, other) in self.figures.iter_mut().zip(&other.figures) {
@@ -218,6 +218,10 @@ impl<'l, 'a> States<'l, 'a> {
 }
 
 impl Sink for States<'_, '_> {
+    fn octets(&self) -> usize {
+        States::octets(self)
+    }
+
     fn next_part(&mut self) {
         self.packer.next_part();
         self.figures.iter_mut().for_each(FigureColumn::next_part);
@@ -233,9 +237,10 @@ impl Sink for States<'_, '_> {
         self.packer.pack(block, kept, from.names, &column, &mut self.keys)?;
         let slots = self.slots(from, block, kept)?;
         let mut ones = Vec::new();
-        from.binding.addends(Figure::Count, block, kept, &mut ones)?;
+        from.binding.addends(from.rows, block, kept, &mut ones)?;
         for (slot, rows) in slots.iter().zip(&ones) {
-            self.rows[*slot as usize] += rows;
+            let sum = &mut self.rows[*slot as usize];
+            *sum = sum.saturating_add(*rows);
         }
         for figure in &mut self.figures {
             figure.take(from, block, kept, &slots)?;

@@ -177,8 +177,13 @@ impl<'a> Sums<'a> {
         self.coded.see(codes);
         for (at, (addends, factor)) in addends.into_iter().enumerate() {
             match addends {
+                Addends::Nothing => {}
                 Addends::Ones => self.coded.add_same(at, codes, factor),
                 Addends::Column(id) => self.coded.add(at, codes, block.known(id), factor),
+                Addends::Columns(one, other) => {
+                    self.coded.add(at, codes, block.known(one), factor);
+                    self.coded.add(at, codes, block.known(other), factor);
+                }
             }
         }
         true
@@ -253,6 +258,10 @@ fn partition_of(hasher: &DefaultHashBuilder, key: u128) -> usize {
 }
 
 impl Sink for Sums<'_> {
+    fn octets(&self) -> usize {
+        Sums::octets(self)
+    }
+
     fn next_part(&mut self) {
         self.packer.next_part();
     }

@@ -5,9 +5,10 @@ use weir_model::columns::flows;
 use weir_model::{Addr, Clock, FlowBatch, Grain, Table, Timestamp};
 use weir_store::Tier;
 
+use super::oracle::{Expected, expected};
 use super::part::Part;
 use super::run_parts;
-use super::testing::{Expected, MemoryPart, expected, rollup};
+use super::testing::{MemoryPart, rollup};
 use crate::answer::{Answer, AnswerColumn, AnswerValue};
 use crate::limits::{Cancel, QueryLimits};
 use crate::plan::Plan;
@@ -97,6 +98,10 @@ fn batch(rows: &[Row]) -> FlowBatch {
         if let Some(reverse) = row.reverse {
             batch.set(flows::REVERSE_OCTETS, at, u64::from(reverse));
         }
+        // Some tell packets alone, and some that nothing came back.
+        if row.reverse.is_some() && row.flags % 2 == 0 || row.flags == 31 {
+            batch.set(flows::REVERSE_PACKETS, at, u64::from(row.flags % 3));
+        }
         if row.rate > 0 {
             batch.set(flows::SAMPLING_RATE, at, 10u32.pow(u32::from(row.rate) - 1));
         }
@@ -178,6 +183,9 @@ fn any_query() -> impl Strategy<Value = Query> {
             "bps",
             "fps",
             "reverse_octets",
+            "both_octets",
+            "both_packets",
+            "both_bps",
             "avg(octets)",
             "min(rtt_us)",
             "max(flow_end)",
@@ -189,7 +197,8 @@ fn any_query() -> impl Strategy<Value = Query> {
         ],
         1..4,
     );
-    let additive = prop::sample::subsequence(vec!["octets", "packets", "flows", "bps"], 1..3);
+    let additive = vec!["octets", "both_packets", "flows", "bps", "both_bps", "reverse_pps"];
+    let additive = prop::sample::subsequence(additive, 1..4);
     let measures = prop_oneof![measures, additive];
     let times = prop::sample::select(vec![
         ("2026-11-20T10:00:00Z", "2026-11-20T12:00:00Z"),
@@ -204,10 +213,12 @@ fn any_query() -> impl Strategy<Value = Query> {
     let limit = prop::sample::select(vec![None, Some(1), Some(2), Some(5), Some(100)]);
     let compare =
         prop::sample::select(vec![None, None, Some(Compare::Previous), Some(Compare::Day)]);
-    let flags = (any::<bool>(), any::<bool>(), any::<prop::sample::Index>(), 0u8..4, any::<bool>());
+    let directions =
+        prop::sample::select(vec![Directions::One, Directions::Split, Directions::Both]);
+    let flags = (any::<bool>(), directions, any::<prop::sample::Index>(), 0u8..4, any::<bool>());
     (filters, keys, measures, times, bucket, limit, compare, flags).prop_map(
         |(filter, keys, measures, (from, to), bucket, limit, compare, flags)| {
-            let (unscaled, both, by, time, ascending) = flags;
+            let (unscaled, directions, by, time, ascending) = flags;
             let order_by = measures[by.index(measures.len())].to_owned();
             Query {
                 from: from.into(),
@@ -221,7 +232,7 @@ fn any_query() -> impl Strategy<Value = Query> {
                 order_by,
                 order: if ascending { Order::Asc } else { Order::Desc },
                 compare,
-                directions: if both { Directions::Both } else { Directions::One },
+                directions,
                 time: if time == 0 { TimeColumn::FlowEnd } else { TimeColumn::ReceivedAt },
                 ..Query::default()
             }
@@ -333,6 +344,84 @@ fn whole_hours_are_answered_from_rollups_and_edges_from_finer_ones() {
     assert_eq!(ask(&parts, &by_minute, 2).unwrap().stats.tier, "1m+raw");
     let fine = Query { filter: "src_port = 53".into(), ..edges };
     assert_eq!(ask(&parts, &fine, 2).unwrap().stats.tier, "raw");
+}
+
+/// A download of 30 MB that host 2 fetched from host 4, and 1 MB that host 3 sent to host 4.
+fn download() -> Vec<FlowBatch> {
+    let get = Row { ends: (2, 4), octets: Some(2_000), rate: 1, ..row(60, 2, 0) };
+    let put = Row { ends: (3, 4), octets: Some(1_000_000), rate: 1, ..row(120, 3, 0) };
+    let mut batch = FlowBatch::new(Table::Flows);
+    for (at, row) in [get, put].iter().enumerate() {
+        batch.append_rows(1);
+        batch.set(flows::RECEIVED_AT, at, (HOUR + row.second) * 1_000_000_000);
+        batch.set(flows::SRC_ADDR, at, addr(row.ends.0).unwrap());
+        batch.set(flows::DST_ADDR, at, addr(row.ends.1).unwrap());
+        batch.set(flows::DST_PORT, at, 443u16);
+        batch.set(flows::OCTETS, at, u64::from(row.octets.unwrap()));
+    }
+    batch.set(flows::REVERSE_OCTETS, 0, 30_000_000u64);
+    batch.seal();
+    vec![batch, sample().swap_remove(2)]
+}
+
+#[test]
+fn a_download_counts_whole_and_for_the_end_that_sent_it() {
+    let n = AnswerValue::U64;
+    let end = |host: u8| AnswerValue::Addr(addr(host).unwrap());
+    let hour = r#""from":"2026-11-20T10:00:00Z","to":"2026-11-20T11:00:00Z""#;
+    let answer = |more: &str, rollups: bool| {
+        let query = question(&format!("{{{hour},{more}}}"));
+        let chunk = download();
+        let mut parts: Vec<Arc<dyn Part>> =
+            vec![Arc::new(MemoryPart::new(1, Tier::Raw, true, &chunk))];
+        if rollups {
+            parts.push(Arc::new(rollup(2, Grain::Hour, &chunk)));
+        }
+        ask(&parts, &query, 1).unwrap()
+    };
+    for rollups in [false, true] {
+        let total = answer(r#""measures":["octets","both_octets","both_bps"]"#, rollups);
+        let bps = AnswerValue::F64(31_002_000.0 * 8.0 / 3_600.0);
+        assert_eq!(rows_of(&total.columns), [[n(1_002_000), n(31_002_000), bps]]);
+        assert_eq!(total.stats.tier, if rollups { "1h" } else { "raw" });
+        let ports = answer(r#""group_by":["dst_port"],"measures":["both_octets"]"#, false);
+        assert_eq!(rows_of(&ports.columns), [[n(443), n(31_002_000)]]);
+        let senders = r#""group_by":["src_addr"],"measures":["octets"],"directions":"split""#;
+        let senders = answer(senders, rollups);
+        assert_eq!(
+            rows_of(&senders.columns),
+            [[end(4), n(30_000_000)], [end(3), n(1_000_000)], [end(2), n(2_000)]]
+        );
+        assert_eq!(senders.stats.rows_matched, 2);
+        let both = r#""group_by":["src_addr"],"measures":["octets","flows"],"directions":"both""#;
+        assert_eq!(
+            rows_of(&answer(both, rollups).columns),
+            [
+                [end(4), n(30_000_000), n(0), n(1_002_000), n(2)],
+                [end(3), n(1_000_000), n(1), n(0), n(0)],
+                [end(2), n(2_000), n(1), n(30_000_000), n(0)],
+            ]
+        );
+    }
+    // Who asks for a port gets the answers from it, by their sender.
+    let port = r#""filter":"dst_port = 443","group_by":["src_addr"],"measures":["both_octets"],
+        "directions":"split","limit":1"#;
+    let port = answer(port, false);
+    assert_eq!(rows_of(&port.columns), [[end(4), n(30_000_000)]]);
+    assert_eq!(rows_of(&port.total), [[n(31_002_000)]]);
+}
+
+#[test]
+fn records_of_one_direction_are_not_read_twice() {
+    let parts = parts_of(&sample(), false);
+    let query = |more: &str| {
+        question(&format!(r#"{{"from":"-1d","group_by":["src_addr"],"limit":2{more}}}"#))
+    };
+    let plain = ask(&parts, &query(""), 1).unwrap();
+    let split = ask(&parts, &query(r#","directions":"split""#), 1).unwrap();
+    assert_eq!(shown(&split), shown(&plain));
+    let read = |answer: &Answer| (answer.stats.blocks, answer.stats.blocks_pruned);
+    assert_eq!((read(&split), read(&plain)), ((4, 0), (4, 0)));
 }
 
 #[test]

@@ -20,6 +20,13 @@ pub enum Expr {
     Columns(ColumnId, Operator, ColumnId),
 }
 
+impl Expr {
+    /// Holds where all of these do; none for no condition.
+    pub(crate) fn all(mut parts: Vec<Expr>) -> Option<Expr> {
+        if parts.len() < 2 { parts.pop() } else { Some(Expr::And(parts)) }
+    }
+}
+
 /// What a test looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {

@@ -4,14 +4,19 @@ use weir_model::{ColumnDef, ColumnId, ColumnType, Role, Table};
 
 use crate::error::QueryError;
 use crate::filter::suggest::nearest;
+use crate::plan::reverse_of;
 
 /// How a figure is made of rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Figure {
     /// Number of records. Never scaled.
     Count,
+    /// Nothing: only which groups there are.
+    Nothing,
     /// Sum of a column, times the sampling rate if the flag says so. 0 when no row has a value.
     Sum(ColumnId, bool),
+    /// Sum of a column and of the one for the other direction, scaled alike.
+    Both(ColumnId, ColumnId, bool),
     /// Mean of the values that there are.
     Mean(ColumnId),
     /// Lowest value.
@@ -29,20 +34,47 @@ pub(crate) enum Figure {
 impl Figure {
     /// True for what is a plain sum over rows.
     pub fn is_additive(self) -> bool {
-        matches!(self, Figure::Count | Figure::Sum(..))
+        matches!(self, Figure::Count | Figure::Nothing | Figure::Sum(..) | Figure::Both(..))
     }
 
-    /// The column it reads, if any.
+    /// True for what sampling rates multiply.
+    pub fn is_scaled(self) -> bool {
+        matches!(self, Figure::Sum(_, true) | Figure::Both(_, _, true))
+    }
+
+    /// The column that it is about, if any.
     pub fn column(self) -> Option<ColumnId> {
         match self {
-            Figure::Count => None,
+            Figure::Count | Figure::Nothing => None,
             Figure::Sum(id, _)
+            | Figure::Both(id, ..)
             | Figure::Mean(id)
             | Figure::Min(id)
             | Figure::Max(id)
             | Figure::Quantile(id, _)
             | Figure::Distinct(id)
             | Figure::DistinctApprox(id) => Some(id),
+        }
+    }
+
+    /// The figure of a record whose directions stand apart: the initiator's has `octets` alone.
+    pub fn of_initiator(self) -> Figure {
+        match self {
+            Figure::Both(id, _, scaled) => Figure::Sum(id, scaled),
+            figure => figure,
+        }
+    }
+
+    /// What the responder's direction of a record adds to the figure. Whatever is no sum of a
+    /// column that there is for either direction (`reverse_octets` too) is of the record, which
+    /// counts once.
+    pub fn of_responder(self, table: Table) -> Figure {
+        match self.of_initiator() {
+            Figure::Sum(id, scaled) => match reverse_of(table, id) {
+                Some(id) => Figure::Sum(id, scaled),
+                None => Figure::Nothing,
+            },
+            _ => Figure::Nothing,
         }
     }
 }
@@ -63,13 +95,19 @@ pub(crate) struct Measure {
     pub def: Option<&'static ColumnDef>,
 }
 
-/// Words for rates: the column they sum (none counts records), the factor, the unit.
-const RATES: [(&str, Option<&str>, f64, &str); 5] = [
+/// Words for sums of both directions: the columns of the two.
+const BOTH: [(&str, &str, &str); 2] =
+    [("both_octets", "octets", "reverse_octets"), ("both_packets", "packets", "reverse_packets")];
+
+/// Words for rates: the sum they are of (none counts records), the factor, the unit.
+const RATES: [(&str, Option<&str>, f64, &str); 7] = [
     ("bps", Some("octets"), 8.0, "bit/s"),
     ("pps", Some("packets"), 1.0, "packet/s"),
     ("fps", None, 1.0, "flow/s"),
     ("reverse_bps", Some("reverse_octets"), 8.0, "bit/s"),
     ("reverse_pps", Some("reverse_packets"), 1.0, "packet/s"),
+    ("both_bps", Some("both_octets"), 8.0, "bit/s"),
+    ("both_pps", Some("both_packets"), 1.0, "packet/s"),
 ];
 
 /// Functions of a column.
@@ -95,12 +133,15 @@ impl Measure {
             return Ok(plain(Figure::Count, None, "u64", "flows", None));
         }
         if let Some((_, column, factor, unit)) = RATES.iter().find(|(word, ..)| *word == text) {
-            let figure = match column.map(|column| table.find(column)) {
-                Some(Some(def)) => Figure::Sum(def.id, scaled),
+            let figure = match column.map(|column| sum_of(column, table, scaled)) {
+                Some(Some((figure, _))) => figure,
                 None => Figure::Count,
                 Some(None) => return Err(unknown(text, table)),
             };
             return Ok(plain(figure, Some(*factor), "f64", unit, None));
+        }
+        if let Some((figure @ Figure::Both(..), def)) = sum_of(text, table, scaled) {
+            return Ok(plain(figure, None, "u64", def.unit.name(), Some(def)));
         }
         let def = table.find(text).ok_or_else(|| unknown(text, table))?;
         match def.role {
@@ -155,6 +196,17 @@ impl Measure {
     }
 }
 
+/// The sum that a word stands for, a column or both directions, and the definition of its values.
+fn sum_of(word: &str, table: Table, scaled: bool) -> Option<(Figure, &'static ColumnDef)> {
+    match BOTH.iter().find(|(both, ..)| *both == word) {
+        Some((_, one, other)) => {
+            let (one, other) = (table.find(one)?, table.find(other)?);
+            Some((Figure::Both(one.id, other.id, scaled), one))
+        }
+        None => table.find(word).map(|def| (Figure::Sum(def.id, scaled), def)),
+    }
+}
+
 /// Refuses functions of values that have no such thing.
 fn fits(function: &str, figure: Figure, def: &ColumnDef) -> Result<(), QueryError> {
     let whole =
@@ -164,7 +216,9 @@ fn fits(function: &str, figure: Figure, def: &ColumnDef) -> Result<(), QueryErro
         Figure::Count | Figure::Distinct(_) | Figure::DistinctApprox(_) => {
             def.ty != ColumnType::Elements
         }
-        Figure::Sum(..) => whole && def.role != Role::Dimension,
+        Figure::Nothing | Figure::Sum(..) | Figure::Both(..) => {
+            whole && def.role != Role::Dimension
+        }
         Figure::Quantile(..) => whole,
         Figure::Mean(_) => whole || def.ty == ColumnType::F64,
         Figure::Min(_) | Figure::Max(_) => {
@@ -192,12 +246,14 @@ fn total(def: &ColumnDef, table: Table) -> QueryError {
 
 fn unknown(word: &str, table: Table) -> QueryError {
     let columns = table.columns().iter().filter(|def| def.role != Role::Dimension);
-    let fits = |column: &Option<&str>| column.is_none_or(|column| table.find(column).is_some());
-    let rates = RATES.iter().filter(|(_, column, ..)| fits(column)).map(|(word, ..)| *word);
+    let fits = |column: &str| sum_of(column, table, false).is_some();
+    let rates = RATES.iter().filter(|(_, column, ..)| column.is_none_or(fits));
+    let rates = rates.map(|(word, ..)| *word);
+    let both = BOTH.iter().map(|(word, ..)| *word).filter(|word| fits(word));
     let count = if table == Table::Flows { "flows" } else { "records" };
     let hint = match word {
         "flows" | "count" => Some(count),
-        _ => nearest(word, columns.map(|def| def.name).chain(rates).chain([count])),
+        _ => nearest(word, columns.map(|def| def.name).chain(rates).chain(both).chain([count])),
     };
     let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     bad(format!("`{word}` is not a measure of {}{hint}", table.name()))

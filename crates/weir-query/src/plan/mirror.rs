@@ -1,7 +1,9 @@
-//! The other end's view: source and destination, in and out exchanged.
+//! The other end's view: source and destination, in and out exchanged. And the other direction's
+//! counters, of records that carry both (RFC 5103).
 
 use weir_model::{ColumnId, Table};
 
+use super::Key;
 use crate::filter::{Expr, Field};
 
 const SIDES: [(&str, &str); 3] = [("src_", "dst_"), ("in_", "out_"), ("ingress_", "egress_")];
@@ -24,6 +26,19 @@ pub(crate) fn mirror(table: Table, id: ColumnId) -> ColumnId {
         table.find(&name).filter(|other| other.ty == def.ty)
     });
     swapped.map_or(id, |other| other.id)
+}
+
+/// The group columns as the other end says them.
+pub(crate) fn mirror_keys(table: Table, keys: &[Key]) -> Vec<Key> {
+    let other = |key: &Key| table.def(mirror(table, key.def.id)).unwrap_or(key.def);
+    keys.iter().map(|key| Key { def: other(key), ..key.clone() }).collect()
+}
+
+/// The column that counts of the responder what `id` counts of the initiator; none where only
+/// one of them has it.
+pub(crate) fn reverse_of(table: Table, id: ColumnId) -> Option<ColumnId> {
+    let def = table.def(id)?;
+    table.find(&format!("reverse_{}", def.name)).map(|other| other.id)
 }
 
 /// The filter as the other end says it.
@@ -58,5 +73,13 @@ mod tests {
         for def in Table::Flows.columns() {
             assert_eq!(flip(flip(def.id)), def.id, "{}", def.name);
         }
+    }
+
+    #[test]
+    fn what_a_responder_sent_has_counters_of_its_own() {
+        let other = |id| reverse_of(Table::Flows, id);
+        assert_eq!(other(flows::OCTETS), Some(flows::REVERSE_OCTETS));
+        assert_eq!(other(flows::PACKETS), Some(flows::REVERSE_PACKETS));
+        assert_eq!((other(flows::POST_OCTETS), other(flows::REVERSE_OCTETS)), (None, None));
     }
 }
