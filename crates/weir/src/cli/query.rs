@@ -31,8 +31,10 @@ pub struct Args {
     /// Columns to group by; addresses may have prefix lengths, as in src_addr/24/48
     #[arg(long, short, value_name = "COLUMN,…", value_delimiter = ',')]
     group_by: Vec<String>,
-    /// octets, packets, flows, bps, pps, fps, avg(rtt_us), p95(rtt_us), distinct(dst_addr) …
-    /// [default: octets,packets,flows; records of the other tables]
+    /// octets, packets, flows, bps, pps, fps, both_octets, both_bps, reverse_bps, avg(rtt_us),
+    /// p95(rtt_us), distinct(dst_addr) …
+    /// [default: both_octets,both_packets,flows; octets,packets,flows where directions stand apart;
+    /// records of the other tables]
     #[arg(long, short, value_name = "MEASURE,…", value_delimiter = ',')]
     measure: Vec<String>,
     /// Leaves octets and packets as exported instead of multiplying by the sampling rate
@@ -53,7 +55,10 @@ pub struct Args {
     /// Adds the figures of an earlier period
     #[arg(long, value_enum, value_name = "PERIOD")]
     compare: Option<Period>,
-    /// Counts what each group received beside what it sent
+    /// Counts each octet for the end that sent it, also where one record carries both directions
+    #[arg(long, conflicts_with = "both_directions")]
+    split_directions: bool,
+    /// The same, and counts what each group received beside what it sent
     #[arg(long)]
     both_directions: bool,
     /// Time that the range and the buckets are about; all but received_at read raw rows
@@ -68,6 +73,7 @@ const EXAMPLES: &str = "\
 Examples:
   weir query --from -1h --group-by src_addr,dst_addr --measure octets,bps
   weir query --from -24h --bucket 1h --group-by proto
+  weir query --group-by src_addr --both-directions
   weir query --filter 'src_addr in 10.0.0.0/8 and dst_port in (80, 443)' -g src_addr/24
   weir query --from 2026-11-19T03:00:00Z --to 2026-11-19T04:00:00Z -g src_pod --compare previous
   weir query --data ./weir-data --output csv -g exporter_addr";
@@ -115,10 +121,21 @@ impl Args {
     fn measures(&self) -> Vec<String> {
         let words: &[&str] = match (self.measure.is_empty(), self.range.table.as_str()) {
             (false, _) => return self.measure.clone(),
-            (true, "flows") => &["octets", "packets", "flows"],
+            (true, "flows") if self.directions() != Directions::One => {
+                &["octets", "packets", "flows"]
+            }
+            (true, "flows") => &["both_octets", "both_packets", "flows"],
             (true, _) => &["records"],
         };
         words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn directions(&self) -> Directions {
+        match (self.both_directions, self.split_directions) {
+            (true, _) => Directions::Both,
+            (_, true) => Directions::Split,
+            _ => Directions::One,
+        }
     }
 
     fn query(&self) -> Query {
@@ -139,7 +156,7 @@ impl Args {
                 Period::Day => Compare::Day,
                 Period::Week => Compare::Week,
             }),
-            directions: if self.both_directions { Directions::Both } else { Directions::One },
+            directions: self.directions(),
             time: match self.time {
                 Time::ReceivedAt => TimeColumn::ReceivedAt,
                 Time::FlowEnd => TimeColumn::FlowEnd,

@@ -108,7 +108,7 @@ fn files_of_nfdump_are_imported() {
     let ask = ["query", "--data", &data, "--group-by", "proto", "--output", "csv"];
     assert_eq!(
         out(&[&ask, &EVER[..]].concat()),
-        "proto,octets,packets,flows\r\n6,1138,13,1\r\n58,96,1,1\r\n"
+        "proto,both_octets,both_packets,flows\r\n6,1138,13,1\r\n58,96,1,1\r\n"
     );
 }
 

@@ -1,6 +1,6 @@
 //! Metering of the machine that the tests run on.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -28,11 +28,14 @@ fn connections_of_this_machine_are_records_within_ten_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut client = TcpStream::connect(address).unwrap();
-    let (_server, _) = listener.accept().unwrap();
+    let (mut server, _) = listener.accept().unwrap();
     client.write_all(&[7; 12_345]).unwrap();
+    server.write_all(&[7; 54_321]).unwrap();
+    client.read_exact(&mut vec![0; 54_321]).unwrap();
     let filter = format!("dst_port = {}", address.port());
     let args = ["--filter", &filter, "--group-by", "src_pid,tcp_state"];
-    let args = [&args[..], &["--measure", "octets,sum(retransmits)"]].concat();
+    let measures = "octets,reverse_octets,both_octets,sum(retransmits)";
+    let args = [&args[..], &["--measure", measures]].concat();
     let began = Instant::now();
     let row = loop {
         if let Some(row) = serve.query(&args).first() {
@@ -48,6 +51,15 @@ fn connections_of_this_machine_are_records_within_ten_seconds() {
         Some(0) => assert_eq!(row["octets"], 12_345),
         again => assert!(row["octets"].as_u64() > Some(12_345) && again.is_some(), "{row}"),
     }
+    // Both directions are one record: what came back counts too, and for the end that sent it.
+    let number = |row: &Value, name: &str| row[name].as_u64().unwrap();
+    let back = number(&row, "reverse_octets");
+    assert!(back >= 54_321, "{row}");
+    assert_eq!(number(&row, "both_octets"), number(&row, "octets") + back);
+    let senders = ["--filter", &filter, "--group-by", "src_port", "--split-directions"];
+    let senders = serve.query(&senders);
+    let sent = senders.iter().find(|row| row["src_port"] == address.port()).unwrap();
+    assert_eq!((number(sent, "octets") >= back, number(sent, "flows")), (true, 0), "{senders:?}");
     let meter = &health(&serve)["meter"];
     assert_eq!(meter["enabled"], true);
     for account in ["flows", "counters"] {
