@@ -61,7 +61,7 @@ use crate::answer::{Answer, Stats};
 use crate::error::QueryError;
 use crate::filter::{Expr, Filter};
 use crate::limits::{Cancel, QueryLimits};
-use crate::plan::{Figure, Key, Plan, mirror_expr, mirror_keys};
+use crate::plan::{Figure, Key, Plan, mirror, mirror_expr, mirror_keys};
 use crate::query::Directions;
 use crate::query::{Order, Query};
 
@@ -236,8 +236,8 @@ impl<'a> Engine<'a> {
             looks.push((ViewKind::Previous, look));
         }
         if plan.directions == Directions::Both {
-            let filter = plan.filter.as_ref().map(|expr| mirror_expr(plan.table, expr));
-            let keys = mirror_keys(plan.table, &plan.keys);
+            let filter = plan.filter.as_ref().map(|expr| mirror_expr(plan.table, expr, mirror));
+            let keys = mirror_keys(plan.table, &plan.keys, mirror);
             looks.push((ViewKind::Reverse, Look { filter, keys, ..self.look() }));
         }
         looks

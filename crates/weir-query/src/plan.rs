@@ -6,7 +6,7 @@ mod mirror;
 
 pub(crate) use key::Key;
 pub(crate) use measure::{Figure, Measure};
-pub(crate) use mirror::{mirror_expr, mirror_keys, reverse_of};
+pub(crate) use mirror::{exchanged, mirror, mirror_expr, mirror_keys, reverse_of};
 
 use weir_model::{ColumnId, Table, Timestamp};
 

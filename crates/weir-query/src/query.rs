@@ -96,8 +96,9 @@ pub enum Directions {
     #[default]
     One,
     /// Each octet belongs to the end that sent it: what the responder of a row sent
-    /// (`reverse_octets`) counts as `octets` of a row with source and destination exchanged. The
-    /// filter keeps or drops rows as exported, with both directions.
+    /// (`reverse_octets`) counts as `octets` of a row with the ends exchanged, in filter and groups:
+    /// addresses, networks, countries, pods and their like. What the connection has (ports,
+    /// services, processes, interfaces) stays.
     Split,
     /// Each row is also looked at from its other end: filter and group-by see source and
     /// destination exchanged, and its figures count as `reverse` measures. A group's plain

@@ -9,7 +9,7 @@ use weir_model::{ColumnId, ColumnType, FlowBatch, Scalar, Timestamp};
 use super::top::compare_rows;
 use crate::answer::AnswerValue;
 use crate::filter::{Expr, Filter};
-use crate::plan::{Figure, Key, Plan, mirror_expr, mirror_keys};
+use crate::plan::{Figure, Key, Plan, exchanged, mirror, mirror_expr, mirror_keys};
 use crate::query::{Directions, Order};
 
 /// A value as an answer shows it.
@@ -52,14 +52,11 @@ struct Seen {
 /// Evaluates a plan row by row.
 pub(crate) fn expected(plan: &Plan, batches: &[FlowBatch]) -> Expected {
     let as_is = (&plan.filter, &plan.keys);
-    let other_filter = plan.filter.as_ref().map(|expr| mirror_expr(plan.table, expr));
-    let other_keys = mirror_keys(plan.table, &plan.keys);
+    let of = if plan.directions == Directions::Both { mirror } else { exchanged };
+    let other_filter = plan.filter.as_ref().map(|expr| mirror_expr(plan.table, expr, of));
+    let other_keys = mirror_keys(plan.table, &plan.keys, of);
     let other = (&other_filter, &other_keys);
-    let response = match plan.directions {
-        Directions::One => None,
-        Directions::Split => Some((&plan.filter, &other_keys)),
-        Directions::Both => Some(other),
-    };
+    let response = (plan.directions != Directions::One).then_some(other);
     let mut looks = vec![look(plan, batches, 0, as_is, response)];
     if let Some(back) = plan.compare {
         looks.push(look(plan, batches, back, as_is, response));

@@ -2,15 +2,15 @@
 //! directions stand apart: for what its initiator sent, and for what its responder did, with the
 //! ends exchanged and the counters of the other direction.
 //!
-//! Invariant: every octet is added to one end, so that sums over all groups are those of both
-//! directions. Rows that no responder answered cost nothing here: their parts, or their blocks,
-//! are not read a second time.
+//! Invariant: every octet of a record that is kept whole is added once, to the group of its sender.
+//! Rows that no responder answered cost nothing here: their parts, or their blocks, are not read
+//! a second time.
 
 use super::keys::Layout;
 use super::scan::{Counters, Sink};
 use super::{Engine, Look, Trace};
 use crate::error::QueryError;
-use crate::plan::{Figure, mirror_expr, mirror_keys};
+use crate::plan::{Figure, exchanged, mirror, mirror_expr, mirror_keys};
 use crate::query::Directions;
 
 /// One of the two directions of the rows that a look sees.
@@ -31,13 +31,10 @@ impl Engine<'_> {
         if directions == Directions::One {
             return sides;
         }
-        let keys = mirror_keys(table, &look.keys);
-        let filter = match directions {
-            Directions::Both => look.filter.as_ref().map(|expr| mirror_expr(table, expr)),
-            // Why: whoever asks for connections to port 443 wants their answers too.
-            _ => look.filter.clone(),
-        };
-        let groups = look.groups.as_ref().map(|expr| mirror_expr(table, expr));
+        let of = if directions == Directions::Both { mirror } else { exchanged };
+        let keys = mirror_keys(table, &look.keys, of);
+        let filter = look.filter.as_ref().map(|expr| mirror_expr(table, expr, of));
+        let groups = look.groups.as_ref().map(|expr| mirror_expr(table, expr, of));
         let layout = Layout::new(&keys);
         let look = Look { keys, filter, groups, responder: true, ..look.clone() };
         let figures = figures.iter().map(|figure| figure.of_responder(table)).collect();

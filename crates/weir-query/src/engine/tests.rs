@@ -403,12 +403,23 @@ fn a_download_counts_whole_and_for_the_end_that_sent_it() {
             ]
         );
     }
-    // Who asks for a port gets the answers from it, by their sender.
-    let port = r#""filter":"dst_port = 443","group_by":["src_addr"],"measures":["both_octets"],
-        "directions":"split","limit":1"#;
-    let port = answer(port, false);
-    assert_eq!(rows_of(&port.columns), [[end(4), n(30_000_000)]]);
-    assert_eq!(rows_of(&port.total), [[n(31_002_000)]]);
+    // What is of the connection keeps both directions, what is of an end has its own.
+    for (filter, by, rows) in [
+        ("", "dst_port", vec![vec![n(443), n(31_002_000)]]),
+        ("dst_port = 443", "src_addr,dst_port", vec![vec![end(4), n(443), n(30_000_000)]]),
+        ("src_addr = 10.0.2.0", "dst_addr", vec![vec![end(2), n(30_000_000)]]),
+        ("dst_addr = 10.0.2.0", "src_addr", vec![vec![end(3), n(1_000_000)]]),
+    ] {
+        let by = by.replace(',', r#"",""#);
+        let answer = answer(
+            &format!(
+                r#""filter":"{filter}","group_by":["{by}"],"measures":["both_octets"],
+                "directions":"split","limit":1"#
+            ),
+            false,
+        );
+        assert_eq!(rows_of(&answer.columns), rows, "{filter} by {by}");
+    }
 }
 
 #[test]
