@@ -104,7 +104,7 @@ test("the address is the whole state: a reload changes nothing", async () => {
     url: page.url(),
     stacked: await page.getByLabel("Stacked by").inputValue(),
     packets: await page.getByRole("button", { name: "packets" }).getAttribute("aria-pressed"),
-    sources: await page.getByRole("table", { name: "Top sources" }).innerText(),
+    sources: await page.getByRole("table", { name: "Top senders" }).innerText(),
   });
   const before = await look();
   expect(before).toMatchObject({ stacked: "dst_addr", packets: "true" });

@@ -53,7 +53,7 @@ test("the page turns into the overview when records come", async () => {
   await watched.page.goto(`${weir.url}/`);
   await watched.page.getByText("Waiting for the first packet").waitFor();
   await weir.replay(EXACT.capture);
-  await watched.page.getByRole("table", { name: "Top sources" }).locator("tbody tr").first().waitFor();
+  await watched.page.getByRole("table", { name: "Top senders" }).locator("tbody tr").first().waitFor();
   expect(watched.complaints).toEqual([]);
   await watched.close();
 });

@@ -35,8 +35,8 @@ test("the API's sums are the truth, by source, destination and protocol", async 
 });
 
 const LISTS = [
-  { title: "Top sources", key: (flow: { src: string }) => flow.src },
-  { title: "Top destinations", key: (flow: { dst: string }) => flow.dst },
+  { title: "Top senders", key: (flow: { src: string }) => flow.src },
+  { title: "Top receivers", key: (flow: { dst: string }) => flow.dst },
   { title: "Top protocols", key: (flow: { proto: number }) => NAMES[flow.proto] ?? String(flow.proto) },
 ] as const;
 

@@ -39,7 +39,7 @@ test("a wrong token is refused with what to do, the right one opens the page tha
   await page.waitForURL(/\/overview/);
   await watched.settled();
   expect(new URL(page.url()).search).toBe(new URL(weir.url + WANTED).search);
-  await page.getByRole("table", { name: "Top sources" }).locator("tbody tr").first().waitFor();
+  await page.getByRole("table", { name: "Top senders" }).locator("tbody tr").first().waitFor();
 
   const cookies = await page.context().cookies();
   expect(cookies.map(({ name, httpOnly, sameSite, path }) => ({ name, httpOnly, sameSite, path }))).toEqual([

@@ -48,7 +48,8 @@ export interface Query {
   order_by?: string;
   order?: "asc" | "desc";
   compare?: Compare;
-  directions?: "one" | "both";
+  /** `split`: each octet for the end that sent it; `both` tells what each group received beside it. */
+  directions?: "one" | "split" | "both";
   time?: "received_at" | "flow_end" | "flow_start" | "export_time";
 }
 

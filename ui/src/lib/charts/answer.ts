@@ -186,14 +186,17 @@ function membersOf(columns: Column[], groupBy: string[]): Map<string, { group: V
 function livedIn(total: Rows, length: number, measure: string): { now: boolean[]; previous: boolean[] } {
   const seen = (prefix: string): boolean[] => {
     const flows = total.find(`${prefix}flows`);
-    const figures = flows ?? total.find(prefix + measure);
+    const sums = total.find(prefix + measure);
+    const figures = flows ?? sums;
     // Why: with a comparison the buckets of both periods have rows; only a count of records tells
     // which of them was alive.
     const compared = total.find(`previous.${measure}`) !== undefined;
     const lived = new Array<boolean>(length).fill(false);
     total.at.forEach((index, row) => {
       const value = number(figures?.values[row]);
-      if (index >= 0 && value !== null) lived[index] ||= (flows === undefined && !compared) || value > 0;
+      // What was sent in answer stands in no record of its own.
+      const sent = number(sums?.values[row]) ?? 0;
+      if (index >= 0 && value !== null) lived[index] ||= (flows === undefined && !compared) || value > 0 || sent > 0;
     });
     return lived;
   };

@@ -43,6 +43,8 @@ export function ask(state: ExploreState, span: Span, filter: string, live = fals
     // Records tell a gap from a zero, and how many stand behind a figure.
     measures: isCount ? [state.measure, ...(state.measure === "fps" ? ["flows"] : [])] : [state.measure, "flows"],
     limit: isFlows ? FLOWS_MAX : state.n,
+    // Octets count for the end that sent them, also where one record carries both directions.
+    directions: "split",
   };
   if (state.unscaled) query.unscaled = true;
   if (!isFlows) {
@@ -53,10 +55,10 @@ export function ask(state: ExploreState, span: Span, filter: string, live = fals
   return { state, span, bucketMs: bucket * 1e3, live, query };
 }
 
-/** No record passed: neither now nor, where asked, in the other direction. */
+/** No record passed, nor was anything sent in answer to one: such octets stand in no record of their own. */
 export function isEmpty(answer: Answer): boolean {
-  const flows = answer.total.find((column) => column.name === "flows" || column.name === "fps");
-  return !flows || flows.values.every((value) => Number(value ?? 0) === 0);
+  const figures = answer.total.filter(({ name }) => name !== "time" && !name.startsWith("previous."));
+  return figures.every(({ values }) => values.every((value) => Number(value ?? 0) === 0));
 }
 
 export const EARLIER = { previous: "the period before", day: "a day earlier", week: "a week earlier" } as const;

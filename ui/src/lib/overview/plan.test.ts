@@ -50,7 +50,7 @@ test("buckets are those of rollups from an hour on", () => {
 test("all questions share range and filter; the rate now is of the last minute", () => {
   const asked = { from: "2026-11-20T11:00:00.000Z", to: "2026-11-20T12:00:00.000Z", filter: "proto = tcp" };
   const all = questions(asked, "proto,dst_port", "pps", 60);
-  for (const { to, filter } of Object.values(all)) expect([to, filter]).toEqual([asked.to, asked.filter]);
+  for (const { to, filter, directions } of Object.values(all)) expect([to, filter, directions]).toEqual([asked.to, asked.filter, "split"]);
   expect(all.now.from).toBe("2026-11-20T11:59:00.000Z");
   expect(all.series).toMatchObject({ group_by: ["proto", "dst_port"], bucket: "60s", measures: ["pps", "flows"] });
   const short = questions({ ...asked, from: "2026-11-20T11:59:30.000Z" }, "proto", "bps", 1);

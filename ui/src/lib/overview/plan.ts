@@ -83,8 +83,12 @@ export interface Questions {
   protocols: Query;
 }
 
-/** All questions of the board, of one range and filter; `by` is a comma list. */
-export function questions(asked: Asked, by: string, measure: string, bucket: number): Questions {
+/**
+ * All questions of the board, of one range and filter; `by` is a comma list. Each octet counts for
+ * the end that sent it, also where one record carries both directions: so all figures agree.
+ */
+export function questions({ from, to, filter }: Asked, by: string, measure: string, bucket: number): Questions {
+  const asked = { from, to, filter, directions: "split" } as const;
   const top = (...group_by: string[]): Query => ({ ...asked, group_by, measures: [measure, "flows"], order_by: measure, limit: TOP });
   return {
     series: { ...asked, group_by: by.split(","), measures: [measure, "flows"], bucket: `${bucket}s`, limit: TOP },

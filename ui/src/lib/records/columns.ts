@@ -9,7 +9,7 @@ const ORDER = [
   "received_at", "exporter_addr",
   "src_namespace", "src_pod", "src_process", "src_addr", "src_port",
   "dst_namespace", "dst_pod", "dst_service", "dst_process", "dst_addr", "dst_port",
-  "proto", "tcp_flags", "octets", "packets", "in_if_name", "in_if", "out_if_name", "out_if", "vlan",
+  "proto", "tcp_flags", "octets", "reverse_octets", "packets", "reverse_packets", "in_if_name", "in_if", "out_if_name", "out_if", "vlan",
   "src_as", "dst_as", "sampling_rate", "app", "drop_reason",
 ];
 
@@ -63,7 +63,7 @@ export function isNumber(def: ColumnDef | undefined): boolean {
 
 const WIDTHS: Record<string, number> = {
   received_at: 128, export_time: 128, flow_start: 128, flow_end: 128, event_time: 128,
-  proto: 80, tcp_flags: 128, octets: 96, packets: 80, exporter_addr: 124,
+  proto: 80, tcp_flags: 128, octets: 96, reverse_octets: 120, packets: 80, reverse_packets: 124, exporter_addr: 124,
 };
 
 export const WIDTH_MIN = 56;
