@@ -122,6 +122,7 @@ pub fn check_packet(octets: &[u8]) {
         let dissected = packet::dissect(packet::Link(number), octets);
         let row = batch.append_rows(1);
         dissected.write(&mut batch, row);
+        dissected.write_application(octets, &mut batch, row);
     }
     batch.seal();
     assert_eq!(batch.rows(), 21, "a frame is one row");

@@ -12,6 +12,7 @@
 //! A tunnel whose payload was cut off before its addresses is not opened: the outer packet is
 //! then the flow.
 
+pub mod app;
 mod ip;
 mod link;
 mod mpls;
@@ -166,6 +167,9 @@ pub struct Dissected {
     pub tunnel: Option<Tunnel>,
     /// Tunnels opened.
     pub depth: u8,
+    /// Octets from the end of what was dissected back to the end of the innermost TCP or UDP
+    /// header; 0 when nothing follows it, or there is none.
+    pub payload_left: u32,
 }
 
 /// Reads the headers of a packet whose first octets are `octets`. What `link` does not name or
@@ -236,6 +240,7 @@ impl Dissected {
         let outer = self.ip.take();
         let ports = self.transport.ports;
         self.transport = Transport::default();
+        self.payload_left = 0;
         if self.tunnel.is_none_or(|tunnel| tunnel.outer.is_none()) {
             self.tunnel = Some(Tunnel { kind, id, outer, ports });
         }
@@ -274,7 +279,9 @@ pub(crate) fn check(octets: &[u8]) {
         if octets.is_empty() {
             assert_eq!(seen, Dissected::default());
         }
+        assert!(seen.payload_left as usize <= octets.len(), "payload is of the packet");
     }
+    app::check(octets);
 }
 
 #[cfg(test)]

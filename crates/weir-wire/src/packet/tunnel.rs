@@ -7,12 +7,20 @@ use super::{Dissected, ETHER_IPV4, ETHER_IPV6, Layer, TunnelKind, after, u16_at,
 #[inline]
 pub(super) fn payload<'a>(seen: &mut Dissected, proto: u8, octets: &'a [u8]) -> Layer<'a> {
     match proto {
-        6 | 1 | 58 => seen.transport = transport(proto, octets),
+        6 => {
+            seen.transport = transport(proto, octets);
+            if let Some(words) = octets.get(12) {
+                let header = usize::from(words >> 4) * 4;
+                seen.payload_left = octets.len().saturating_sub(header.max(20)) as u32;
+            }
+        }
+        1 | 58 => seen.transport = transport(proto, octets),
         17 => {
             seen.transport = transport(proto, octets);
             if let Some((src, dst)) = seen.transport.ports
                 && let Some(body) = octets.get(8..)
             {
+                seen.payload_left = body.len() as u32;
                 return udp(seen, src, dst, body);
             }
         }

@@ -203,7 +203,9 @@ pub(super) fn frames<R: Rows>(frame: &Frame, rows: &R, start: usize, batch: &mut
             Some(first) if first >> 4 == 6 => Link::IPV6,
             Some(_) => Link::IPV4,
         };
-        dissect(link, octets).write(batch, start + row);
+        let seen = dissect(link, octets);
+        seen.write(batch, start + row);
+        seen.write_application(octets, batch, start + row);
         let length = frame.length.and_then(|loc| number(rows.slice(loc, row)));
         if !frame.has_octets {
             let length = length.unwrap_or(octets.len() as u64);

@@ -58,8 +58,10 @@ impl Row<'_> {
         let mut x = Xdr::new(body);
         let [protocol, frame_length, _stripped] = x.words()?;
         self.length = Some(frame_length);
-        dissect_into(&mut self.packet, Link(protocol), x.opaque()?);
+        let octets = x.opaque()?;
+        dissect_into(&mut self.packet, Link(protocol), octets);
         self.packet.write(self.flows, self.row);
+        self.packet.write_application(octets, self.flows, self.row);
         self.has_tunnel = self.packet.tunnel.is_some();
         Some(())
     }
