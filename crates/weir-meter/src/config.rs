@@ -7,6 +7,7 @@ use weir_model::Addr;
 
 use crate::cache::CachePolicy;
 use crate::owner::OwnerPolicy;
+use crate::source::sampler::SamplingPolicy;
 
 /// How this machine is metered.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct MeterPolicy {
     pub cache: CachePolicy,
     /// How owners are found.
     pub owners: OwnerPolicy,
+    /// Which packets are looked into.
+    pub sampling: SamplingPolicy,
 }
 
 impl Default for MeterPolicy {
@@ -44,6 +47,7 @@ impl Default for MeterPolicy {
             sockets_max: 131_072,
             cache: CachePolicy::default(),
             owners: OwnerPolicy::default(),
+            sampling: SamplingPolicy::default(),
         }
     }
 }

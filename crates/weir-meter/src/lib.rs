@@ -22,6 +22,8 @@ mod moment;
 mod netlink;
 pub mod owner;
 pub mod source;
+#[expect(unsafe_code, reason = "system calls that no crate here has, in one module")]
+mod sys;
 #[cfg(test)]
 #[cfg_attr(not(weir_bpf), expect(dead_code, reason = "the BPF tiers' tests need all of it"))]
 mod testing;
@@ -33,3 +35,4 @@ pub use ledger::{Account, Books, Loss};
 pub use meter::{Deps, Handle, MeterStatus, RowSink, SourceStatus, Taken, Task, build, probe};
 pub use moment::Moment;
 pub use source::Tier;
+pub use source::sampler::SamplingPolicy;

@@ -29,6 +29,8 @@ use crate::source::ebpf_tcx::EbpfTcx;
 use crate::source::host::Host;
 use crate::source::inet_diag::{InetDiag, InetDiagPolicy};
 use crate::source::interfaces::Interfaces;
+use crate::source::sampler::names::NamesTap;
+use crate::source::sampler::samples::Sampler;
 use crate::source::{Intake, Source, Tier, absent_tiers};
 use seldom::Seldom;
 
@@ -207,6 +209,8 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
         true => (policy.interval.max(SUPPLEMENT), false),
         false => (policy.interval, true),
     };
+    let (names, names_source) = NamesTap::probe(&policy.sampling);
+    let (samples, samples_source) = Sampler::probe(policy.sampling);
     vec![
         sockets,
         packets,
@@ -219,6 +223,8 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
         })),
         boxed((vec![interfaces], interfaces_source)),
         boxed((vec![host], host_source)),
+        boxed((vec![names], names_source)),
+        boxed((vec![samples], samples_source)),
     ]
 }
 
@@ -398,6 +404,14 @@ impl Task {
             rows::push(&mut self.flows, &record, self.identity, now.wall);
         }
         self.hand_over(now);
+        for i in 0..self.sources.len() {
+            if let Some(rows) = self.sources[i].source.rows() {
+                rows.seal();
+                self.flows.append(rows);
+                rows.clear();
+                self.hand_over(now);
+            }
+        }
     }
 
     fn hand_over(&mut self, now: Moment) {

@@ -15,6 +15,7 @@ pub mod inet_diag;
 pub mod interfaces;
 #[cfg(weir_bpf)]
 mod kernel_time;
+pub mod sampler;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -45,6 +46,9 @@ pub enum SourceError {
         #[source]
         source: std::io::Error,
     },
+    /// A socket could not be read.
+    #[error("socket: {0}")]
+    Socket(#[from] std::io::Error),
 }
 
 /// Where a source puts what it finds.
@@ -75,6 +79,11 @@ pub trait Source: Send {
     /// Takes what waits at [`Source::events`].
     fn drain(&mut self, _now: Moment, _intake: &mut Intake<'_>) -> Result<(), SourceError> {
         Ok(())
+    }
+
+    /// Rows of its own beside the cache's records; who takes them clears the batch.
+    fn rows(&mut self) -> Option<&mut FlowBatch> {
+        None
     }
 
     /// What it counted of itself, by the names of its metrics.
@@ -141,11 +150,11 @@ pub(crate) fn built_without_bpf() -> Vec<Tier> {
 /// Tiers that this version does not have, with what is not seen without them.
 pub(crate) fn absent_tiers() -> Vec<Tier> {
     const WHY: &str = "not in this version";
-    [
-        ("conntrack", "translated addresses and the service behind them are not seen"),
-        ("packet_sampling", "DNS, TLS and HTTP names are not seen"),
-    ]
-    .into_iter()
-    .map(|(name, costs)| Tier { is_expected: false, ..Tier::missing(name, WHY.to_owned(), costs) })
-    .collect()
+    [("conntrack", "translated addresses and the service behind them are not seen")]
+        .into_iter()
+        .map(|(name, costs)| Tier {
+            is_expected: false,
+            ..Tier::missing(name, WHY.to_owned(), costs)
+        })
+        .collect()
 }

@@ -114,6 +114,16 @@ sections! {
         /// Reads names of containers, pods and images from what containerd, CRI-O and podman keep
         /// below /run and /var/lib/containers.
         runtime_folders: bool = "true";
+        /// Looks for names of DNS, TLS and HTTP in packets and adds them to flows.
+        names: bool = "true";
+        /// Keeps packet samples as rows too. They are of packets that flows count already.
+        sample_rows: bool = "false";
+        /// One packet in this many is a sample.
+        sampling_rate: u32 = "400";
+        /// Octets of the headers of each sample to keep, for export by sFlow; 256 at most.
+        sample_header: usize = "0";
+        /// Looks into packets on the loopback interface too.
+        packets_of_loopback: bool = "false";
     }
 
     /// Keeping records: how soon they are safe, how long they stay.

@@ -153,8 +153,8 @@ impl Dissected {
         }
     }
 
-    /// The word for `app`.
-    fn application_name(&self, application: &Application<'_>) -> &'static str {
+    /// The word for it in `app`: of DNS the ports tell which kind.
+    pub fn application_name(&self, application: &Application<'_>) -> &'static str {
         match (application, self.transport.ports) {
             (Application::Dns(_), Some((MDNS_PORT, _) | (_, MDNS_PORT))) => "mdns",
             (Application::Dns(_), Some((LLMNR_PORT, _) | (_, LLMNR_PORT))) => "llmnr",

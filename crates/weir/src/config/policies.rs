@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use weir_api::ApiPolicy;
 use weir_ingest::{ConnectionLimits, IngestPolicy};
-use weir_meter::MeterPolicy;
 use weir_meter::cache::CachePolicy;
 use weir_meter::owner::OwnerPolicy;
 use weir_meter::owner::runtime::RuntimePolicy;
+use weir_meter::{MeterPolicy, SamplingPolicy};
 use weir_query::QueryLimits;
 use weir_store::{Retention, StorePolicy};
 use weir_telemetry::LogPolicy;
@@ -77,6 +77,7 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
         ("ingest.templates_max", config.ingest.templates_max),
         ("meter.flows_max", config.meter.flows_max),
         ("meter.peers_max", config.meter.peers_max as usize),
+        ("meter.sampling_rate", config.meter.sampling_rate as usize),
     ] {
         if value == 0 {
             layers.refuse(path, "must be at least 1".to_owned());
@@ -178,6 +179,13 @@ fn meter_policy(config: &MeterConfig) -> MeterPolicy {
             sockets_max: config.flows_max.saturating_mul(2),
             runtimes: runtime_policy(config),
             ..policy.owners
+        },
+        sampling: SamplingPolicy {
+            names: config.names,
+            rows: config.sample_rows,
+            rate: config.sampling_rate,
+            loopback: config.packets_of_loopback,
+            header_octets: config.sample_header,
         },
     }
 }
