@@ -14,5 +14,6 @@ pub mod json;
 pub mod ntop;
 pub mod parquet;
 mod protobuf;
+pub mod sflow;
 
 pub use format::{Format, FormatError, RecordWriter};

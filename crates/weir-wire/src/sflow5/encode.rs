@@ -2,8 +2,11 @@
 //!
 //! A row becomes a discarded-packet sample when it has `drop_reason` and no `sampling_rate`, else
 //! a flow sample, in the expanded form only where the compact one cannot say it. With a
-//! [`RawHeader`] the packet is told by its octets; without one by sampled_ethernet and
-//! sampled_ipv4 or sampled_ipv6 from the columns.
+//! [`RawHeader`], or a header record (0:1) kept in `extra`, the packet is told by its octets; without
+//! one by sampled_ethernet and sampled_ipv4 or sampled_ipv6 from the columns.
+//!
+//! A sample of several packets (a buffer of segments: `packets` is how many, `frame_length` what
+//! each takes) is sent as one of that many times the rate: sFlow's samples are of one packet.
 //!
 //! Invariant: for what these structures can say, decoding gives the row's columns back. What they
 //! cannot say (null interfaces, fragments, TTL without a header …) is left out, never invented.
@@ -100,12 +103,24 @@ impl Encoder {
 
     /// Adds the rows of a batch of counters from `rows.start` on that belong to one counter sample
     /// (same data source and sequence) and gives the first row after them, at most `rows.end`.
+    ///
+    /// Fields that the rows leave out between others are sent as unknown.
     pub fn counters(&mut self, batch: &FlowBatch, rows: Range<usize>) -> Result<usize, Full> {
+        self.counters_numbered(batch, rows, 0)
+    }
+
+    /// As [`Encoder::counters`], as sample number `sequence` where the rows themselves have none.
+    pub fn counters_numbered(
+        &mut self,
+        batch: &FlowBatch,
+        rows: Range<usize>,
+        sequence: u32,
+    ) -> Result<usize, Full> {
         if rows.is_empty() {
             return Ok(rows.end);
         }
         let end = counters::group_end(batch, rows.clone());
-        self.sample(|out| counters::sample(out, batch, rows.start..end))?;
+        self.sample(|out| counters::sample(out, batch, rows.start..end, sequence))?;
         Ok(end)
     }
 

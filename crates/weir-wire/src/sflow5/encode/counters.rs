@@ -53,14 +53,15 @@ pub(super) fn group_end(batch: &FlowBatch, rows: Range<usize>) -> usize {
     rows.clone().find(|row| values.group(*row) != first).unwrap_or(rows.end)
 }
 
-/// Writes the sample of `rows`, which are one group.
-pub(super) fn sample(out: &mut Out, batch: &FlowBatch, rows: Range<usize>) {
+/// Writes the sample of `rows`, which are one group, under `sequence` where the rows have none.
+pub(super) fn sample(out: &mut Out, batch: &FlowBatch, rows: Range<usize>, sequence: u32) {
     let values = Rows { batch };
     let first = rows.start;
     if values.u32(k::STRUCTURE, first) == RTMETRIC_STRUCTURE {
         return out.structure(RTMETRIC_STRUCTURE, |out| metrics(out, &values, rows));
     }
-    let sequence = values.u32(k::SEQUENCE, first);
+    let sequence =
+        batch.get(k::SEQUENCE, first).map_or(sequence, |_| values.u32(k::SEQUENCE, first));
     let (class, index) = (values.u32(k::SOURCE_CLASS, first), values.u32(k::SOURCE_INDEX, first));
     let is_compact = index < 1 << 24;
     out.structure(if is_compact { 2 } else { 4 }, |out| {
@@ -94,15 +95,28 @@ fn record_end(values: &Rows<'_>, start: usize, end: usize) -> usize {
 fn record(out: &mut Out, values: &Rows<'_>, structure: u32, rows: Range<usize>) {
     let known = STRUCTURES.binary_search_by_key(&structure, |known| known.id);
     let fields = known.map_or(&[][..], |at| STRUCTURES[at].fields);
-    let mut row = rows.start;
-    for known in fields {
-        if row >= rows.end || values.name(row) != known.name.as_bytes() {
-            break;
+    // Structure 5 has a field of the name that octets without fields have too.
+    let is_rest = |row: &usize| {
+        let has_text = values.batch.get(k::VALUE_TEXT, *row).is_some();
+        has_text && values.name(*row) == OCTETS_NAME.as_bytes()
+    };
+    let row_of = |known: &Field| {
+        let is_it = |row: &usize| values.name(*row) == known.name.as_bytes() && !is_rest(row);
+        rows.clone().find(is_it)
+    };
+    // A body that was cut has no rows for what follows, and is cut again.
+    let told = fields.iter().rposition(|known| row_of(known).is_some()).map_or(0, |at| at + 1);
+    for known in &fields[..told] {
+        match row_of(known) {
+            Some(row) => field(out, values, known, row),
+            None => unknown(out, structure, known),
         }
-        field(out, values, known, row);
-        row += 1;
     }
-    let octets = (row..rows.end).find(|row| values.name(*row) == OCTETS_NAME.as_bytes());
+    let is_field = |row: &usize| {
+        fields.iter().any(|known| known.name.as_bytes() == values.name(*row)) && !is_rest(row)
+    };
+    let row = rows.clone().find(|row| !is_field(row)).unwrap_or(rows.end);
+    let octets = (row..rows.end).find(is_rest);
     let lists_end = octets.unwrap_or(rows.end);
     // Octets come after the lists, so lists of no items stood before them.
     let has_lists = lists_end > row || octets.is_some();
@@ -143,6 +157,31 @@ fn field(out: &mut Out, values: &Rows<'_>, field: &Field, row: usize) {
             out.raw(&octets);
         }
         Kind::Octet => out.octet(values.u32(k::VALUE, row) as u8),
+    }
+}
+
+/// A field that the agent does not know: all ones of a counter, 0 of anything else, as Host sFlow
+/// has it. Structures 1 and 2006 to 2010 hold counters but for the few that are named.
+fn unknown(out: &mut Out, structure: u32, field: &Field) {
+    const GAUGES: [&str; 8] = [
+        "networkType",
+        "ifSpeed",
+        "ifDirection",
+        "ifStatus",
+        "ifPromiscuousMode",
+        "ipForwarding",
+        "ipDefaultTTL",
+        "tcpCurrEstab",
+    ];
+    let is_counter = matches!(structure, 1 | 2006..=2010) && !GAUGES.contains(&field.name);
+    match field.kind {
+        Kind::U32 => out.u32(if is_counter { u32::MAX } else { 0 }),
+        Kind::U64 => out.u64(if is_counter { u64::MAX } else { 0 }),
+        Kind::Percent => out.u32(u32::MAX),
+        Kind::I32 | Kind::F32 | Kind::Text => out.u32(0),
+        Kind::Mac => out.mac(0),
+        Kind::Uuid => out.raw(&[0; 16]),
+        Kind::Octet => out.octet(0),
     }
 }
 

@@ -74,7 +74,12 @@ pub(super) fn sample(
     let drops = row.or_zero(c::SAMPLE_DROPS);
     let reason = row.u32(c::DROP_REASON);
     let input = row.or_zero(c::IN_IF);
-    let Some(rate) = row.u32(c::SAMPLING_RATE).or(reason.is_none().then_some(0)) else {
+    let segments = match row.has(&[c::FRAME_LENGTH]) {
+        true => row.u32(c::PACKETS).unwrap_or(1).max(1),
+        false => 1,
+    };
+    let rate = row.u32(c::SAMPLING_RATE).map(|rate| rate.saturating_mul(segments));
+    let Some(rate) = rate.or(reason.is_none().then_some(0)) else {
         return out.structure(5, |out| {
             let output = row.or_zero(c::OUT_IF);
             out.words(&[sequence, class, index, drops, input, output, reason.unwrap_or(0)]);
@@ -127,6 +132,7 @@ fn records(out: &mut Out, row: &Row<'_>, header: Option<RawHeader<'_>>) -> u32 {
             out.words(&[header.link.0, header.frame_length, header.stripped]);
             out.opaque(header.octets);
         }),
+        None if row.keeps(1) => {}
         None => INSTEAD_OF_HEADER.iter().for_each(|write| write(out, row)),
     }
     for write in WRITERS {

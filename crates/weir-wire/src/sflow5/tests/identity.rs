@@ -297,3 +297,58 @@ fn metrics_come_back() {
     let (out, _) = decode_all([encoder.finish(0).unwrap()]);
     assert_eq!(lines(&out.counters), lines(&batch));
 }
+
+#[test]
+fn counters_that_are_not_known_are_sent_as_unknown() {
+    let mut batch = FlowBatch::new(Table::Counters);
+    // Neither in the order of the structure nor all of it.
+    for (name, value) in [("ifInOctets", 7u64), ("ifIndex", 2), ("ifOutOctets", 9)] {
+        let row = batch.append_rows(1);
+        batch.set(k::SOURCE_INDEX, row, 2u32);
+        batch.set(k::STRUCTURE, row, 1u32);
+        batch.set_octets(k::NAME, row, name.as_bytes());
+        batch.set(k::VALUE, row, value);
+    }
+    let mut encoder = Encoder::new(agent(), 0, DATAGRAM_MAX);
+    assert_eq!(encoder.counters_numbered(&batch, 0..3, 5), Ok(3));
+    let (out, _) = decode_all([encoder.finish(0).unwrap()]);
+    let told = |name: &str| {
+        let is_it = |row: &usize| out.counters.get_octets(k::NAME, *row) == Some(name.as_bytes());
+        let row = (0..out.counters.rows()).find(is_it)?;
+        out.counters.get_u64(k::VALUE, row)
+    };
+    assert_eq!(out.counters.rows(), 13, "what follows the last that is known is left out");
+    let known = (told("ifIndex"), told("ifInOctets"), told("ifOutOctets"));
+    assert_eq!(known, (Some(2), Some(7), Some(9)));
+    assert_eq!((told("ifSpeed"), told("ifInErrors")), (Some(0), Some(u32::MAX.into())));
+    assert_eq!(out.counters.get_u64(k::SEQUENCE, 0), Some(5));
+}
+
+#[test]
+fn a_kept_header_is_the_packet_and_a_buffer_of_segments_raises_the_rate() {
+    let mut batch = FlowBatch::new(Table::Flows);
+    batch.append_rows(1);
+    for (id, value) in [(c::SAMPLING_RATE, 400), (c::PACKETS, 45), (c::FRAME_LENGTH, 1_484)] {
+        set(&mut batch, id, value);
+    }
+    // Columns that the header must win over.
+    batch.set(c::SRC_ADDR, 0, addr(true, 1));
+    batch.set(c::DST_ADDR, 0, addr(true, 2));
+    let ip = [0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 1, 0];
+    let body = [words(&[11, 1_484, 0, ip.len() as u32]), ip.to_vec()].concat();
+    let mut extra = Vec::new();
+    let key = weir_model::column::ElementKey { pen: EXTRA_PEN, id: 1 };
+    weir_model::elements::push(&mut extra, key, &body);
+    batch.set_octets(c::EXTRA, 0, &extra);
+    let mut encoder = Encoder::new(agent(), 7, DATAGRAM_MAX);
+    encoder.flow(&batch, 0, 1, None).unwrap();
+    let (out, tally) = decode_all([encoder.finish(5).unwrap()]);
+    assert_eq!((tally.flows, tally.dropped_sets()), (1, 0));
+    let line = lines(&out.flows).remove(0);
+    assert!(
+        line.contains(r#"src_addr="192.0.2.1" dst_addr="192.0.2.2" src_port=53 dst_port=256"#),
+        "{line}"
+    );
+    assert!(line.contains("octets=1484 packets=1 frame_length=1484"), "{line}");
+    assert!(line.contains("sampling_rate=18000"), "{line}");
+}
