@@ -58,6 +58,12 @@ impl<'a> Counters<'a> {
         self.batch.set(c::VALUE_F, row, value);
     }
 
+    /// A row with text.
+    pub(crate) fn text(&mut self, name: &str, value: &str) {
+        let row = self.row(name);
+        self.batch.set_octets(c::VALUE_TEXT, row, value.as_bytes());
+    }
+
     fn row(&mut self, name: &str) -> usize {
         let batch = &mut *self.batch;
         let row = batch.append_rows(1);

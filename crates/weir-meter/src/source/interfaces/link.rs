@@ -51,8 +51,12 @@ impl Link {
         })
     }
 
-    /// Tells each counter by its name in sFlow.
-    pub(super) fn tell(&self, mut each: impl FnMut(&'static str, u64)) {
+    /// Tells each counter by its name in sFlow, with speed and direction where they are known.
+    pub(super) fn tell(
+        &self,
+        (speed, direction): (Option<u64>, Option<u64>),
+        mut each: impl FnMut(&'static str, u64),
+    ) {
         let is = |flag: u32| u64::from(self.flags & flag != 0);
         each("ifIndex", self.index.into());
         // ifType of IANA: ethernetCsmacd 6 for ARPHRD_ETHER 1, softwareLoopback 24 for 772.
@@ -60,6 +64,11 @@ impl Link {
             1 => each("networkType", 6),
             772 => each("networkType", 24),
             _ => {}
+        }
+        for (name, value) in [("ifSpeed", speed), ("ifDirection", direction)] {
+            if let Some(value) = value {
+                each(name, value);
+            }
         }
         each("ifStatus", is(IFF_UP) | is(IFF_RUNNING) << 1);
         const NAMES: [(usize, &str); 9] = [
@@ -109,12 +118,13 @@ mod tests {
         let link = Link::read(&message()).unwrap();
         assert_eq!((link.index, link.name.as_str()), (1, "lo"));
         let mut told = Vec::new();
-        link.tell(|name, value| told.push((name, value)));
+        link.tell((Some(10_000_000), None), |name, value| told.push((name, value)));
         assert_eq!(
             told,
             [
                 ("ifIndex", 1),
                 ("networkType", 24),
+                ("ifSpeed", 10_000_000),
                 ("ifStatus", 3),
                 ("ifInOctets", 300),
                 // 900 multicasts of 100 packets cannot be: it stops at 0.
@@ -140,7 +150,7 @@ mod tests {
             }
             body.truncate(body.len() - cut.min(body.len()));
             if let Some(link) = Link::read(&body) {
-                link.tell(|_, _| {});
+                link.tell((None, None), |_, _| {});
             }
         }
     }

@@ -144,7 +144,8 @@ fn record(out: &mut Out, values: &Rows<'_>, structure: u32, rows: Range<usize>) 
 
 fn field(out: &mut Out, values: &Rows<'_>, field: &Field, row: usize) {
     match field.kind {
-        Kind::U32 => out.u32(values.u32(k::VALUE, row)),
+        // What a machine counts in 64 bits wraps here as it would in 32.
+        Kind::U32 => out.u32(values.batch.get_u64(k::VALUE, row).unwrap_or(0) as u32),
         Kind::U64 => out.u64(values.batch.get_u64(k::VALUE, row).unwrap_or(0)),
         Kind::I32 => out.u32(values.fraction(row) as i32 as u32),
         Kind::F32 => out.u32((values.fraction(row) as f32).to_bits()),
