@@ -52,23 +52,27 @@ struct Link {
 #[derive(Debug)]
 pub(super) struct Links {
     netlink: Netlink,
+    table: Table,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
     links: HashMap<u32, Link>,
     local: HashSet<Addr>,
 }
 
 impl Links {
     pub(super) fn open() -> Result<Links, NetlinkError> {
-        let netlink = Netlink::open(None, 0)?;
-        let mut links = Links { netlink, links: HashMap::new(), local: HashSet::new() };
+        let mut links = Links { netlink: Netlink::open(None, 0)?, table: Table::default() };
         links.look()?;
         Ok(links)
     }
 
     /// Asks the kernel.
     pub(super) fn look(&mut self) -> Result<(), NetlinkError> {
-        let Self { netlink, links, local } = self;
+        let Table { links, local } = &mut self.table;
         links.clear();
-        netlink.dump(RTM_GETLINK, &[0; 16], |message| {
+        self.netlink.dump(RTM_GETLINK, &[0; 16], |message| {
             if let Some((index, link)) = link(&message)
                 && links.len() < TABLE_MAX
             {
@@ -76,7 +80,7 @@ impl Links {
             }
         })?;
         local.clear();
-        netlink.dump(RTM_GETADDR, &[0; 8], |message| {
+        self.netlink.dump(RTM_GETADDR, &[0; 8], |message| {
             if let Some(addr) = address(&message)
                 && local.len() < TABLE_MAX
             {
@@ -86,6 +90,12 @@ impl Links {
         Ok(())
     }
 
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+}
+
+impl Table {
     /// True where a packet with this source address counts.
     pub(super) fn counts(&self, interface: u32, is_outgoing: bool, src: Option<Addr>) -> bool {
         let is_upper = self.links.get(&interface).is_some_and(|link| link.is_upper);
@@ -170,6 +180,20 @@ mod tests {
             let message = Message { kind: RTM_NEWLINK, flags: 0, body: &body };
             assert_eq!(link(&message), Some((7, Link { is_upper, packets: 42 })));
         }
+    }
+
+    #[test]
+    fn a_packet_counts_where_it_is_first() {
+        let (ours, other) = (Addr::v4(1), Addr::v4(2));
+        let link = |is_upper| Link { is_upper, packets: 0 };
+        let table =
+            Table { links: [(1, link(false)), (2, link(true))].into(), local: [ours].into() };
+        assert!(table.counts(1, false, Some(other)), "comes in");
+        assert!(table.counts(1, true, Some(ours)), "goes out from here");
+        assert!(!table.counts(1, true, Some(other)), "is forwarded, and counted when it came in");
+        assert!(table.counts(1, true, None), "is no IP");
+        assert!(!table.counts(2, false, Some(other)), "has passed the interface below");
+        assert!(table.counts(9, false, Some(other)), "by an interface that is new");
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Sampler {
                 let sampler = Sampler {
                     tap,
                     policy,
-                    began: links.all(),
+                    began: links.table().all(),
                     links,
                     rows: FlowBatch::new(Table::Flows),
                     unkept: 0,
@@ -81,7 +81,7 @@ impl Sampler {
 
     fn take(&mut self, now: Moment, identity: Identity) -> Result<(), SourceError> {
         let Self { tap, policy, links, rows, began, unkept, elsewhere, made } = self;
-        let (_, lost) = tap.totals();
+        let ((_, lost), links) = (tap.totals(), links.table());
         // Interfaces do not change their account within this call.
         let mut pools = HashMap::new();
         tap.each(CALLS, |frame| {

@@ -143,7 +143,8 @@ fn every_packet_of_a_transfer_is_a_sample_with_all_its_segments() {
         client.write_all(&vec![7; OCTETS]).unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
         let server = reader.join().unwrap();
-        let told = socket(&lab.names[0]);
+        let tries = (0..500).map(|_| std::thread::sleep(Duration::from_millis(20)));
+        let told = tries.filter_map(|()| socket(&lab.names[0])).next();
         Desk::new().poll(&mut sampler);
         drop(server);
         (sampler, port, told)
@@ -260,4 +261,45 @@ fn what_does_not_run_says_why() {
     let (tier, source) = Sampler::probe(SamplingPolicy::default());
     assert!(source.is_none() && !tier.runs && !tier.is_expected);
     assert_eq!(tier.why_not.as_deref(), Some("meter.sample_rows is off"));
+}
+
+#[test]
+fn what_is_lost_and_what_has_no_room_is_counted() {
+    let Some(lab) = Lab::new("los") else { return };
+    let mut sampler = lab.within(0, || {
+        let sampler = Sampler::probe(ALL).1.unwrap();
+        let here = UdpSocket::bind("10.77.0.1:0").unwrap();
+        // The first asks for the address of the other end; what it cannot tell is not sent.
+        let _there = lab.within(1, || UdpSocket::bind("10.77.0.2:5000")).unwrap();
+        for _ in 0..60_000 {
+            here.send_to(&[7; 100], "10.77.0.2:5000").unwrap();
+        }
+        sampler
+    });
+    let mut desk = Desk::new();
+    // 1,024 frames a look, and some 22,000 in the buffer; a frame may come between two readings.
+    let balance = |sampler: &Sampler| {
+        let counted = |name| count(sampler, name);
+        let known = counted("samples") + counted("samples_lost") + counted("samples_unkept");
+        counted("samples_passed") == known + counted("samples_elsewhere")
+    };
+    let balanced = (0..500).any(|at| {
+        desk.poll(&mut sampler);
+        at > 60 && balance(&sampler)
+    });
+    assert!(balanced, "{:?}", sampler.counts());
+    let counted = |name| count(&sampler, name);
+    let (made, lost, unkept) =
+        (counted("samples"), counted("samples_lost"), counted("samples_unkept"));
+    assert_eq!(made, 16_384, "rows are bounded");
+    assert!(lost > 0 && unkept > 0, "{lost} lost, {unkept} not kept");
+    // Once rows were taken there is room again, and the next tells what was lost before it.
+    sampler.rows().unwrap().clear();
+    lab.within(0, || {
+        let here = UdpSocket::bind("10.77.0.1:0").unwrap();
+        here.send_to(&[7; 100], "10.77.0.2:5000").unwrap();
+    });
+    desk.poll(&mut sampler);
+    let drops = rows(&mut sampler, |batch, row| batch.get_u64(c::SAMPLE_DROPS, row));
+    assert_eq!(drops.last(), Some(&Some(lost + unkept)));
 }
