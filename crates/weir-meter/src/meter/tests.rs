@@ -205,3 +205,54 @@ fn the_child_that_serves_is_the_owner() {
     handle.stop();
     thread.join().unwrap();
 }
+
+#[test]
+fn names_of_packets_join_their_flow_and_samples_are_rows_beside_it() {
+    let mut policy = quick();
+    policy.cache.active_timeout = Duration::from_millis(100);
+    policy.sampling.loopback = true;
+    policy.sampling.rows = true;
+    policy.sampling.rate = 1;
+    let (handle, thread, kept, _) = started(policy);
+    let runs = |name| handle.status().tiers.iter().any(|tier| tier.name == name && tier.runs);
+    if !["packet_names", "packet_sampling", "inet_diag"].into_iter().all(runs) {
+        eprintln!("SKIPPED names in packets: {:?}", handle.status().tiers);
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    client.write_all(b"GET /a?b HTTP/1.1\r\nHost: example.org\r\n\r\n").unwrap();
+    server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    let rows = |kept: &Kept, is_sample: bool| {
+        let all = kept.with_port(port, |batch, row| {
+            let names = [flows::APP, flows::HTTP_HOST, flows::HTTP_METHOD, flows::HTTP_URL];
+            let status = batch.get_u64(flows::HTTP_STATUS, row);
+            let by = text(batch, flows::METERED_BY, row);
+            (by, names.map(|column| text(batch, column, row)), status)
+        });
+        all.into_iter()
+            .filter(|(by, ..)| (by == "packet_sampling") == is_sample)
+            .collect::<Vec<_>>()
+    };
+    let request = ["http", "example.org", "GET", "/a"].map(str::to_owned);
+    wait_for(|| {
+        client.write_all(b"x").unwrap();
+        // The flow has what both directions told.
+        let is_told = |(_, names, status): &(_, _, _)| *names == request && *status == Some(204);
+        rows(&kept, false).last().is_some_and(is_told)
+    });
+    drop((client, server));
+    handle.stop();
+    thread.join().unwrap();
+    let samples = rows(&kept, true);
+    let with = |told: fn(&[String; 4], Option<u64>) -> bool| {
+        samples.iter().filter(|(_, names, status)| told(names, *status)).count()
+    };
+    // Each packet on loopback is seen twice and counts once.
+    assert_eq!(with(|names, _| names[2] == "GET"), 1, "{samples:?}");
+    assert_eq!(with(|_, status| status == Some(204)), 1);
+    let books = handle.status().books.flows;
+    assert_eq!((books.received, books.in_flight()), (books.kept, 0), "samples are in the account");
+}

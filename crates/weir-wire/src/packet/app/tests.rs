@@ -161,6 +161,27 @@ fn padding_and_empty_segments_tell_nothing() {
     assert_eq!(line(&packet(6, 1, 53, &[0; 6])), "");
 }
 
+/// What `openssl s_client -servername www.example.org -alpn h2,http/1.1` of OpenSSL 3.0 sends first.
+const OPENSSL: &str = "160301014e0100014a03039822b0eed4edf37489bcee46604ac72e3b592ffb3a057778e80d90aa8201d7ed20\
+     09d49213132f640b2465291bf71847844197e6afe538c8efdc5c8fe555a0e4e9003e130213031301c02cc030\
+     009fcca9cca8ccaac02bc02f009ec024c028006bc023c0270067c00ac0140039c009c0130033009d009c003d\
+     003c0035002f00ff010000c300000014001200000f7777772e6578616d706c652e6f7267000b000403000102\
+     000a00160014001d0017001e0019001801000101010201030104002300000010000e000c0268320868747470\
+     2f312e310016000000170000000d002a0028040305030603080708080809080a080b08040805080604010501\
+     0601030303010302040205020602002b0009080304030303020301002d00020101003300260024001d0020e8\
+     700f87a42a3e3412fe8f5ee63bc55715fc6a92cbba4cd43544ba6ade28bd1d";
+
+#[test]
+fn openssl_is_understood() {
+    let digits = OPENSSL.as_bytes().chunks_exact(2);
+    let octets: Vec<u8> = digits
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
+    assert_eq!(octets.len(), 339);
+    let told = r#""app":"tls","tls_sni":"www.example.org","tls_alpn":"h2,http/1.1""#;
+    assert_eq!(line(&packet(6, 40_000, 443, &octets)), told);
+}
+
 proptest! {
     #[test]
     fn damage_is_contained(which in 0usize..4, at: prop::sample::Index, octet: u8, cut: prop::sample::Index) {
