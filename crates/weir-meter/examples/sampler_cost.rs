@@ -75,7 +75,7 @@ fn look(sources: &mut [Box<dyn Source>], is_over: &AtomicBool) -> u64 {
         for source in sources.iter_mut() {
             let (cache, owners, counters) = (&mut cache, &mut owners, &mut counters);
             let identity = Identity { addr: Addr::v4(1) };
-            let _counted = source.drain(now, &mut Intake { cache, owners, counters, identity });
+            let _counted = source.poll(now, &mut Intake { cache, owners, counters, identity });
             if let Some(rows) = source.rows() {
                 rows.clear();
             }

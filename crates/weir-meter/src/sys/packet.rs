@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::{size_of, size_of_val, zeroed};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -74,10 +74,6 @@ impl PacketSocket {
         }
         opened.bind()?;
         Ok(opened)
-    }
-
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 
     fn attach(&self, filter: &[Instruction]) -> io::Result<()> {

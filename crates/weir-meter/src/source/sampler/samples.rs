@@ -1,7 +1,6 @@
 //! Packet samples as rows: one in N of the packets of this machine, as sFlow's samples look.
 
 use std::collections::HashMap;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use weir_model::column::ElementKey;
@@ -22,10 +21,12 @@ use crate::sys::packet::Frame;
 pub(crate) const NAME: &str = "packet_sampling";
 /// Octets of the receive buffer: 4,000 samples and more.
 const BUFFER: usize = 8 << 20;
-/// Calls of 64 frames a look; what is more waits, or is lost and counted.
-const CALLS: usize = 16;
-/// How often interfaces, addresses and the account are read.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// Calls of 64 frames a look: 16,384 samples a second. What is more is lost and counted.
+const CALLS: usize = 64;
+/// Time between looks. sFlow asks that no sample waits for longer than a second.
+const INTERVAL: Duration = Duration::from_millis(250);
+/// How often interfaces and addresses are read.
+const LINKS_INTERVAL: Duration = Duration::from_secs(1);
 /// Rows that wait to be taken. Past it samples are dropped, counted.
 const ROWS_MAX: usize = 16_384;
 /// Octets of a sampled header at most (Host sFlow's limit).
@@ -38,6 +39,7 @@ pub struct Sampler {
     tap: Tap,
     policy: SamplingPolicy,
     links: Links,
+    looked: Option<Duration>,
     rows: FlowBatch,
     /// Packets of each interface when sampling began; of one that came later, none.
     began: HashMap<u32, u64>,
@@ -68,6 +70,7 @@ impl Sampler {
                     policy,
                     began: links.table().all(),
                     links,
+                    looked: None,
                     rows: FlowBatch::new(Table::Flows),
                     unkept: 0,
                     elsewhere: 0,
@@ -80,7 +83,7 @@ impl Sampler {
     }
 
     fn take(&mut self, now: Moment, identity: Identity) -> Result<(), SourceError> {
-        let Self { tap, policy, links, rows, began, unkept, elsewhere, made } = self;
+        let Self { tap, policy, links, rows, began, unkept, elsewhere, made, .. } = self;
         let ((_, lost), links) = (tap.totals(), links.table());
         // Interfaces do not change their account within this call.
         let mut pools = HashMap::new();
@@ -114,17 +117,12 @@ impl Source for Sampler {
 
     fn poll(&mut self, now: Moment, intake: &mut Intake<'_>) -> Result<Duration, SourceError> {
         self.tap.account()?;
-        self.links.look()?;
+        if self.looked.is_none_or(|at| now.mono.saturating_sub(at) >= LINKS_INTERVAL) {
+            self.links.look()?;
+            self.looked = Some(now.mono);
+        }
         self.take(now, intake.identity)?;
         Ok(INTERVAL)
-    }
-
-    fn events(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.tap.fd())
-    }
-
-    fn drain(&mut self, now: Moment, intake: &mut Intake<'_>) -> Result<(), SourceError> {
-        self.take(now, intake.identity)
     }
 
     fn rows(&mut self) -> Option<&mut FlowBatch> {
@@ -139,6 +137,7 @@ impl Source for Sampler {
             ("samples_lost", lost),
             ("samples_unkept", self.unkept),
             ("samples_elsewhere", self.elsewhere),
+            ("samples_unreadable", self.tap.unreadable),
         ]
     }
 }
