@@ -25,6 +25,7 @@ pub mod serve;
 pub mod table;
 pub mod text;
 pub mod token;
+pub mod top;
 
 /// Receives NetFlow, IPFIX and sFlow, keeps every record, and answers at once.
 #[derive(Debug, Parser)]
@@ -42,6 +43,7 @@ Examples:
   weir serve --demo                              the same on captures that ship with Weir
   weir query --from -1h --group-by src_addr      the ten sources that sent most
   weir records --filter 'dst_port = 53' --follow what comes in now
+  weir top                                       live flows of this machine
   weir doctor                                    what this machine lacks
 
 Configuration: /etc/weir/weir.toml or --config, then WEIR_SECTION__KEY, then --set.
@@ -84,6 +86,8 @@ enum Command {
     Query(query::Args),
     /// Shows raw records, newest first, or as they arrive
     Records(records::Args),
+    /// Shows live flows and their rates, of this machine or of a running Weir
+    Top(top::Args),
     /// Decodes a capture, or what arrives, to one line a record
     Decode(decode::Args),
     /// Sends the exports of a capture to a collector
@@ -111,6 +115,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Serve(args) => args.run(&settings),
         Command::Query(args) => args.run(&settings),
         Command::Records(args) => args.run(&settings),
+        Command::Top(args) => args.run(&settings),
         Command::Decode(args) => args.run(),
         Command::Replay(args) => args.run(),
         Command::Export(args) => args.run(&settings),

@@ -13,6 +13,7 @@ mod demo;
 mod live;
 mod replay;
 mod serve;
+mod top;
 
 use std::process::ExitCode;
 

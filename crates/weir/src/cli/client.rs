@@ -43,6 +43,11 @@ impl Refusal {
         Refusal { problem, filter: filter.to_owned() }
     }
 
+    /// True when the same question may be answered later: the server is busy, or not well.
+    pub fn is_passing(&self) -> bool {
+        self.problem.status == 429 || self.problem.status >= 500
+    }
+
     fn explain(&self) -> String {
         let Document { title, detail, field, offset, length, remedy, .. } = &*self.problem;
         let mut text = visible(detail.as_deref().unwrap_or(title));
@@ -68,6 +73,28 @@ impl Refusal {
 }
 
 impl Server {
+    /// The Weir at `server`.
+    pub fn new(server: String, token_file: Option<PathBuf>) -> Server {
+        Server { server, token_file }
+    }
+
+    /// Its address, as it was given.
+    pub fn address(&self) -> &str {
+        &self.server
+    }
+
+    /// True when something answers there the way a running Weir does. Waits for a second at most.
+    pub fn is_there(&self) -> bool {
+        let Ok(url) = self.url("/livez") else { return false };
+        let answer = Server::agent(Some(Duration::from_secs(1))).get(&url).call();
+        answer.is_ok_and(|response| response.status().is_success())
+    }
+
+    /// Asks for something small, to see whether this asker is admitted.
+    pub fn ask_nothing(&self) -> anyhow::Result<()> {
+        self.stream("/api/v1/health", &[], "").map(drop)
+    }
+
     fn token(&self) -> anyhow::Result<Option<String>> {
         let text = match &self.token_file {
             Some(path) => Some(

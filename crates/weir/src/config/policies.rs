@@ -156,7 +156,8 @@ fn ingest_policy(config: IngestConfig, data: &Path) -> IngestPolicy {
     }
 }
 
-fn meter_policy(config: &MeterConfig) -> MeterPolicy {
+/// How this machine is metered, by a server and by `weir top` alike.
+pub fn meter_policy(config: &MeterConfig) -> MeterPolicy {
     let policy = MeterPolicy::default();
     let first_report = policy.cache.first_report.min(config.active_timeout.0);
     MeterPolicy {
