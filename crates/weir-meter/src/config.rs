@@ -16,6 +16,8 @@ pub struct MeterPolicy {
     pub enabled: bool,
     /// Shortest time between looks at the sockets. A look that takes long is made less often.
     pub interval: Duration,
+    /// A look may take one part in so many of the time.
+    pub share: u32,
     /// How often counters of interfaces and of the host are read.
     pub counter_interval: Duration,
     /// eBPF is tried.
@@ -40,6 +42,7 @@ impl Default for MeterPolicy {
         MeterPolicy {
             enabled: true,
             interval: Duration::from_secs(1),
+            share: 20,
             counter_interval: Duration::from_secs(20),
             ebpf: true,
             peers_max: 65_536,

@@ -218,6 +218,7 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
         boxed(InetDiag::probe(InetDiagPolicy {
             interval,
             ends,
+            share: policy.share,
             sockets_max: policy.sockets_max,
             proc: policy.owners.proc.clone(),
         })),

@@ -26,8 +26,6 @@ use space::{Doors, Space};
 pub(crate) const NAME: &str = "inet_diag";
 /// Name of the part of it that other namespaces are.
 const NAMESPACES: &str = "network_namespaces";
-/// A look may take one part in so many of the time.
-const SHARE: u32 = 20;
 /// Longest interval between looks.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// How often namespaces are looked for.
@@ -43,6 +41,8 @@ pub struct InetDiagPolicy {
     /// Ask to be told of destroyed sockets. Where a better source tells of every end it would only
     /// cost.
     pub ends: bool,
+    /// A look may take one part in so many of the time.
+    pub share: u32,
     /// Sockets followed, in all namespaces together.
     pub sockets_max: usize,
     /// Where the process tree is.
@@ -176,7 +176,7 @@ impl Source for InetDiag {
         let tables = self.spaces_mut().map(|space| &mut space.table);
         tables.for_each(|table| table.tell_owners(now, intake));
         let (shortest, took) = (self.policy.interval, began.elapsed());
-        Ok((took * SHARE).clamp(shortest, INTERVAL_MAX.max(shortest)))
+        Ok((took * self.policy.share).clamp(shortest, INTERVAL_MAX.max(shortest)))
     }
 
     fn events(&self) -> Option<BorrowedFd<'_>> {

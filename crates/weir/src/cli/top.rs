@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -16,13 +16,15 @@ use crate::config::policies;
 use crate::config::words::Span;
 use crate::top::feed::{Event, Origin, QUEUE};
 use crate::top::rows::{Arrangement, GroupBy, Show, SortBy, rows};
-use crate::top::session::{Session, parse};
+use crate::top::session::{Session, clock, parse};
 use crate::top::{plain, run};
 
 /// Where a Weir of this machine answers unless it was told otherwise.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8008";
-/// Time until the first look of a script: rates need two looks at the sockets.
-const WARM_UP: Duration = Duration::from_millis(2_300);
+/// Longest time that a script waits until there is something to print.
+const WARM_UP: Duration = Duration::from_secs(15);
+/// Time between looks at whether there is.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Arguments of `weir top`.
 #[derive(Debug, clap::Args)]
@@ -125,24 +127,23 @@ impl Args {
     /// Looks for scripts.
     fn print(&self, origin: Origin, note: Option<String>, how: &Arrangement) -> anyhow::Result<()> {
         let (sender, events) = sync_channel(QUEUE);
-        let mut session = Session::start(origin, note, &self.filter, sender)?;
+        let mut session = Session::start(origin, note, &self.filter, sender, clock())?;
         let looks = if self.batch { self.looks.unwrap_or(u64::MAX) } else { 1 };
-        let mut due = Instant::now() + WARM_UP.max(self.delay.0);
+        let latest = Instant::now() + WARM_UP;
+        while !session.is_warm() && session.failed.is_none() && Instant::now() < latest {
+            wait(&events, &mut session, Instant::now() + TICK);
+            session.tick();
+        }
+        let mut due = Instant::now() + TICK;
         let mut told = Vec::new();
         for _ in 0..looks {
-            loop {
-                match events.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                    Ok(Event::Feed(number, update)) => session.take(number, update),
-                    Ok(_) => {}
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-                }
-            }
+            wait(&events, &mut session, due);
             session.tick();
             // Why: A script that got an empty table would take it for silence.
             if let (Some(why), true) = (&session.failed, session.flows.counts().records == 0) {
                 bail!("{why}");
             }
-            let mut rows = rows(&session.flows, how, session.now());
+            let mut rows = rows(&session.flows, how, session.known());
             rows.truncate(self.limit);
             let look = plain::Look { session: &session, how, rows: &rows, at: SystemClock.now() };
             match self.json {
@@ -155,6 +156,17 @@ impl Args {
             due += self.delay.0;
         }
         Ok(())
+    }
+}
+
+/// Takes in what comes until `due`.
+fn wait(events: &Receiver<Event>, session: &mut Session, due: Instant) {
+    loop {
+        match events.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(Event::Feed(number, update)) => session.take(number, update),
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        }
     }
 }
 

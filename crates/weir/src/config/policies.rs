@@ -166,6 +166,7 @@ pub fn meter_policy(config: &MeterConfig) -> MeterPolicy {
         ebpf: config.ebpf,
         peers_max: config.peers_max,
         interfaces: config.interfaces.0.clone(),
+        share: policy.share,
         counter_interval: config.counter_interval.0,
         // Why: A connection within this machine is one flow and has two sockets.
         sockets_max: config.flows_max.saturating_mul(2),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::edit::Edit;
+use super::flows::Total;
 use super::keys::Key;
 use super::record;
 use super::rows::{Arrangement, GroupBy, Row, RowId, rows};
@@ -32,13 +33,19 @@ pub enum Wish {
     Watch(String),
 }
 
-/// The rows that stand still while it is paused, and when they were made.
+/// What stands still while it is paused.
 #[derive(Debug, Clone, Default)]
 pub struct Shown {
     /// In their order.
     pub rows: Vec<Row>,
     /// When they were made.
     pub at: Duration,
+    /// The time that their rates are of.
+    pub known: Duration,
+    /// The sum of all flows at that time.
+    pub total: Total,
+    /// How fresh all this was.
+    pub freshness: String,
 }
 
 /// The state of the screen.
@@ -89,8 +96,14 @@ impl App {
 
     /// Makes the rows anew.
     pub fn arrange(&mut self, session: &Session) {
-        let at = session.now();
-        self.shown = Shown { rows: rows(&session.flows, &self.how, at), at };
+        let known = session.known();
+        self.shown = Shown {
+            rows: rows(&session.flows, &self.how, known),
+            at: session.now(),
+            known,
+            total: session.flows.total(known),
+            freshness: session.freshness(),
+        };
         self.follow();
     }
 

@@ -9,7 +9,7 @@ pub mod server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use weir_meter::MeterPolicy;
 use weir_query::Filter;
@@ -153,11 +153,42 @@ impl Feed {
         })
     }
 
-    /// How often records come of what speaks, as far as it is known now.
-    pub fn pace(&mut self) -> Pace {
+    /// Asks for what is not told by itself.
+    pub fn sample(&mut self, now: Duration) {
+        if let Feed::Local(local) = self {
+            local.sample(now);
+        }
+    }
+
+    /// How often records come of what speaks, for those that come at `now`.
+    pub fn pace(&self, now: Duration) -> Pace {
         match self {
-            Feed::Local(local) => local.pace(Instant::now()),
+            Feed::Local(local) => local.pace(now),
             Feed::Server(follower) => follower.pace(),
+        }
+    }
+
+    /// The time up to which what is silent is known to be.
+    pub fn known(&self, now: Duration) -> Duration {
+        match self {
+            Feed::Local(local) => local.known(now),
+            Feed::Server(_) => now,
+        }
+    }
+
+    /// What there is to see at the start was told.
+    pub fn is_warm(&self) -> bool {
+        match self {
+            Feed::Local(local) => local.has_rates(),
+            Feed::Server(follower) => follower.has_told(),
+        }
+    }
+
+    /// Usual time between looks of a local meter.
+    pub fn usual(&self) -> Option<Duration> {
+        match self {
+            Feed::Local(local) => Some(local.usual()),
+            Feed::Server(_) => None,
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Look<'a> {
 /// The look as a table under a line about the total.
 pub fn table(look: &Look<'_>) -> String {
     let session = look.session;
-    let total = session.flows.total(session.now());
+    let total = session.flows.total(session.known());
     let mut out = format!(
         "{}  {}  out {}  in {}  {} flows, {} over; {}\n",
         look.at,
@@ -78,7 +78,7 @@ fn line(row: &Row, flows: &Flows) -> Vec<String> {
     cells.extend([
         rate(row.rates[0]),
         rate(row.rates[1]),
-        row.rtt_us.map_or("-".to_owned(), milliseconds),
+        row.rtt_us.map_or("-".to_owned(), round_trip),
         row.retransmits.map_or("-".to_owned(), |count| count.to_string()),
         human(row.octets as f64, "octets"),
     ]);
@@ -90,10 +90,11 @@ pub fn rate(octets_per_second: f64) -> String {
     human(octets_per_second.round(), "octet/s")
 }
 
-/// Microseconds as milliseconds, for people.
-pub fn milliseconds(us: u64) -> String {
+/// A time of microseconds, for people.
+pub fn round_trip(us: u64) -> String {
     match us {
-        0..=99_999 => format!("{:.1} ms", us as f64 / 1_000.0),
+        0..=999 => format!("{us} us"),
+        1_000..=99_999 => format!("{:.1} ms", us as f64 / 1_000.0),
         us => format!("{:.0} ms", us as f64 / 1_000.0),
     }
 }
@@ -121,7 +122,7 @@ pub fn processes(flow: &Flow) -> Option<String> {
 pub fn document(look: &Look<'_>) -> String {
     let session = look.session;
     let (now, counts) = (session.now(), session.flows.counts());
-    let total = session.flows.total(now);
+    let total = session.flows.total(session.known());
     let rows: Vec<Value> = look.rows.iter().map(|row| object(row, session)).collect();
     let value = json!({
         "time": look.at.to_string(),
@@ -165,8 +166,7 @@ fn object(row: &Row, session: &Session) -> Value {
         RowId::Group(name) => json!({"group": name, "pid": row.pid}),
         RowId::Flow(key) => {
             let Some(flow) = session.flows.get(key) else { return value };
-            let now = session.now();
-            let [forward, reverse] = flow.rates(now);
+            let [forward, reverse] = flow.rates(session.known());
             let [src, dst] = &flow.last.owners;
             json!({
                 "src_addr": key.src.0.to_string(),

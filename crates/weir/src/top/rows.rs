@@ -244,8 +244,8 @@ pub fn proto(number: u8) -> String {
     }
 }
 
-/// Most first, those without a value last whatever the direction; then by name, so that equal
-/// rows keep their places.
+/// Most first, those without a value last whatever the direction; then what goes on, what carried
+/// more, and by name, so that equal rows keep their places.
 fn compare(a: &Row, b: &Row, how: &Arrangement) -> Ordering {
     let value = |row: &Row| match how.sort {
         SortBy::Rate => Some(row.rates[0] + row.rates[1]),
@@ -260,7 +260,7 @@ fn compare(a: &Row, b: &Row, how: &Arrangement) -> Ordering {
         (Some(a), Some(b)) => b.total_cmp(&a),
         (a, b) => b.is_some().cmp(&a.is_some()),
     };
-    let more = || b.octets.cmp(&a.octets);
+    let more = || a.is_over.cmp(&b.is_over).then(b.octets.cmp(&a.octets));
     order.then_with(more).then_with(|| a.id.cmp(&b.id))
 }
 

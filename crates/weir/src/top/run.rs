@@ -11,7 +11,7 @@ use super::app::{App, Mode, Wish};
 use super::feed::{Event, Origin, QUEUE};
 use super::frame::Theme;
 use super::rows::Arrangement;
-use super::session::Session;
+use super::session::{self, Session};
 use super::terminal::{Terminal, read_keys};
 use super::view;
 
@@ -24,7 +24,7 @@ pub fn run(
     delay: Duration,
 ) -> anyhow::Result<()> {
     let (sender, events) = sync_channel(QUEUE);
-    let mut session = Session::start(origin, note, filter, sender.clone())?;
+    let mut session = Session::start(origin, note, filter, sender.clone(), session::clock())?;
     let theme = theme();
     wait_for_signals(sender.clone())?;
     let terminal = Terminal::open(theme).context("taking the terminal")?;
@@ -38,7 +38,7 @@ pub fn run(
             due = Instant::now() + pause(&session, delay);
         }
         let size = terminal.size();
-        let frame = view::draw(&mut app, &session, size, theme, &clock());
+        let frame = view::draw(&mut app, &session, size, theme, &time_of_day());
         terminal.show(&frame).context("drawing")?;
         if !take_events(&events, due, &mut app, &mut session)? {
             return Ok(());
@@ -90,7 +90,7 @@ fn watch(filter: &str, app: &mut App, session: &mut Session) {
     }
 }
 
-fn clock() -> String {
+fn time_of_day() -> String {
     let text = SystemClock.now().to_string();
     let time = text.split_once('T').map_or("", |(_, time)| time);
     format!("{} UTC", time.get(..8).unwrap_or(time))

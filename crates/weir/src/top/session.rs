@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use weir_model::Table;
 use weir_query::{Filter, QueryError};
@@ -35,7 +35,17 @@ pub struct Session {
     events: SyncSender<Event>,
     number: u64,
     feed: Option<Feed>,
-    began: Instant,
+    clock: Clock,
+}
+
+/// Tells the time since some start; it does not step.
+pub type Clock = Box<dyn Fn() -> Duration + Send>;
+
+/// A clock that starts now.
+pub fn clock() -> Clock {
+    let began = std::time::Instant::now();
+    // Why: records of the past lie before the start and must have a place on this clock.
+    Box::new(move || began.elapsed() + Duration::from_secs(3_600))
 }
 
 /// Checks a filter. The error points at the place.
@@ -50,6 +60,7 @@ impl Session {
         note: Option<String>,
         filter: &str,
         events: SyncSender<Event>,
+        clock: Clock,
     ) -> anyhow::Result<Session> {
         let mut session = Session {
             origin,
@@ -64,7 +75,7 @@ impl Session {
             events,
             number: 0,
             feed: None,
-            began: Instant::now(),
+            clock,
         };
         session.watch(filter)?;
         Ok(session)
@@ -85,10 +96,9 @@ impl Session {
         Ok(())
     }
 
-    /// Time since the start, on a clock that does not step.
+    /// The time on a clock that does not step.
     pub fn now(&self) -> Duration {
-        // Why: records of the past lie before the start and must have a place on this clock.
-        self.began.elapsed() + Duration::from_secs(3_600)
+        (self.clock)()
     }
 
     /// Takes in what feed `number` tells.
@@ -99,11 +109,12 @@ impl Session {
         let now = self.now();
         match update {
             Update::Records(records) => {
-                let pace = self.feed.as_mut().map_or(Pace::Unknown, Feed::pace);
+                let pace = self.feed.as_ref().map_or(Pace::Unknown, |feed| feed.pace(now));
                 for (record, ago) in records {
                     self.flows.take(record, pace, now.saturating_sub(ago));
                 }
                 self.failed = None;
+                self.sample();
             }
             Update::Skipped(records) => self.skipped = self.skipped.saturating_add(records),
             Update::Status(status) => (self.status, self.failed) = (status, None),
@@ -113,10 +124,29 @@ impl Session {
 
     /// Brings what is shown up to now.
     pub fn tick(&mut self) {
+        self.sample();
         self.flows.expire(self.now());
         if let Some(status) = self.feed.as_ref().and_then(Feed::status) {
             self.status = status;
         }
+    }
+
+    fn sample(&mut self) {
+        let now = self.now();
+        if let Some(feed) = &mut self.feed {
+            feed.sample(now);
+        }
+    }
+
+    /// What there is to see at the start was told.
+    pub fn is_warm(&self) -> bool {
+        self.feed.as_ref().is_some_and(Feed::is_warm)
+    }
+
+    /// The time that rates are of: now, unless the local meter is late.
+    pub fn known(&self) -> Duration {
+        let now = self.now();
+        self.feed.as_ref().map_or(now, |feed| feed.known(now))
     }
 
     /// Records that were told and are not in the table.
@@ -130,12 +160,14 @@ impl Session {
             None => "no record yet".to_owned(),
             Some(quiet) => format!("last record {} ago", short(quiet)),
         };
-        match (&self.origin, self.flows.usual_interval()) {
-            (Origin::Local(_), _) => format!("sockets looked at every second, {heard}"),
-            (Origin::Server(_), None) => heard,
-            (Origin::Server(_), Some(interval)) => {
-                format!("{heard}, records tell of {}", short(interval))
+        let usual = self.feed.as_ref().and_then(Feed::usual);
+        match (usual, self.flows.usual_interval()) {
+            (Some(_), _) if !self.is_warm() => "rates come with the second look".to_owned(),
+            (Some(usual), _) => {
+                format!("sockets looked at every {:.1} s, {heard}", usual.as_secs_f64())
             }
+            (None, None) => heard,
+            (None, Some(interval)) => format!("{heard}, records tell of {}", short(interval)),
         }
     }
 }

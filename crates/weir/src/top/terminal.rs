@@ -101,9 +101,16 @@ fn sequence(frame: &Frame, theme: Theme) -> String {
             out.push('m');
             out.push_str(text);
         }
-        out.push_str("\x1b[0m\x1b[K");
+        out.push_str("\x1b[0m");
+        // Why: after the last column the cursor stays on it, and would erase what was just written.
+        if line.width() < frame.width {
+            out.push_str("\x1b[K");
+        }
     }
-    out.push_str("\x1b[J\x1b[?2026l");
+    if frame.lines.len() < frame.height {
+        out.push_str("\r\n\x1b[J");
+    }
+    out.push_str("\x1b[?2026l");
     out
 }
 
@@ -153,15 +160,15 @@ mod tests {
     use crate::top::frame::{Line, Style};
 
     #[test]
-    fn without_colour_there_is_none() {
+    fn without_colour_there_is_none_and_full_lines_stay_whole() {
         let theme = Theme { colour: true, unicode: true };
-        let mut frame = Frame::new(20, 3, theme);
+        let mut frame = Frame::new(3, 3, theme);
         frame.push(Line::of(Style::Warning, "x").with(Style::Error, "y"));
-        frame.push(Line::of(Style::Inverse, "z"));
+        frame.push(Line::of(Style::Inverse, "all"));
         assert_eq!(
             sequence(&frame, theme),
             "\x1b[?2026h\x1b[H\x1b[0;33mx\x1b[0;31my\x1b[0m\x1b[K\r\n\
-             \x1b[0;7mz\x1b[0m\x1b[K\x1b[J\x1b[?2026l"
+             \x1b[0;7mall\x1b[0m\r\n\x1b[J\x1b[?2026l"
         );
         let without = sequence(&frame, Theme { colour: false, ..theme });
         assert!(!without.contains("[0;3") && without.contains("\x1b[0;1mx\x1b[0;1my"));

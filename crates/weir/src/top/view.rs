@@ -85,12 +85,12 @@ fn title(frame: &mut Frame, app: &App, session: &Session, theme: Theme, clock: &
     if app.is_paused {
         left = left.with(Style::Plain, "  ").with(Style::Inverse, " PAUSED ");
     }
-    left = left.with(Style::Dim, &format!("{}{}", theme.dot(), session.freshness()));
+    left = left.with(Style::Dim, &format!("{}{}", theme.dot(), app.shown.freshness));
     frame.push(spread(left, clock, frame.width));
 }
 
 fn total(frame: &mut Frame, app: &App, session: &Session, theme: Theme) {
-    let total = session.flows.total(session.now());
+    let total = app.shown.total;
     let cells = cells(app, session, theme);
     let counts = session.flows.counts();
     let mut line = Line::of(Style::Plain, "out ")

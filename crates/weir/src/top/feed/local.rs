@@ -1,7 +1,7 @@
 //! Metering in this process: no store, no port, no privilege.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use weir_meter::cache::CachePolicy;
@@ -16,16 +16,57 @@ use crate::top::record::{BatchRow, Record};
 
 /// How often the sockets are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// Longest interval between looks that the meter makes under load.
-const LOOK_MAX: Duration = Duration::from_secs(30);
-/// Time over which the interval of looks is measured.
+/// Part of the time that looks may take: who looks at a screen wants to see more than a daemon may.
+const SHARE: u32 = 4;
+/// Time over which the usual interval of looks is measured.
 const MEASURED: Duration = Duration::from_secs(5);
 
 /// The meter as long as it runs.
 pub struct Local {
     handle: Handle,
-    look: Duration,
-    measured: (Instant, u64),
+    looks: Looks,
+}
+
+/// When the sockets were looked at, by who asks now and then how often they were. A look that
+/// takes long is made less often, so it is not known beforehand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Looks {
+    count: u64,
+    last: Duration,
+    usual: Duration,
+    measured: (u64, Duration),
+}
+
+impl Looks {
+    /// No look was made yet.
+    fn new() -> Looks {
+        Looks { count: 0, last: Duration::ZERO, usual: LOOK, measured: (0, Duration::ZERO) }
+    }
+
+    /// Takes in how many looks were made until `now`.
+    fn take(&mut self, count: u64, now: Duration) {
+        if count != self.count {
+            (self.count, self.last) = (count, now);
+        }
+        let (before, since) = self.measured;
+        let passed = now.saturating_sub(since);
+        if before == 0 {
+            self.measured = (count, now);
+        } else if passed >= MEASURED && count > before {
+            self.usual = passed.div_f64((count - before) as f64).max(LOOK);
+            self.measured = (count, now);
+        }
+    }
+
+    /// Time that records which come at `now` tell of at most: since the look before.
+    fn pace(&self, now: Duration) -> Pace {
+        Pace::Looks(now.saturating_sub(self.last).max(LOOK))
+    }
+
+    /// The time that is known of: while a look is late nobody has fallen silent.
+    fn known(&self, now: Duration) -> Duration {
+        now.min(self.last + LOOK)
+    }
 }
 
 /// Makes records of rows and sends them on. Counters are not asked for.
@@ -52,6 +93,7 @@ fn quick(policy: &MeterPolicy) -> MeterPolicy {
     MeterPolicy {
         enabled: true,
         interval: LOOK,
+        share: SHARE,
         counter_interval: Duration::from_secs(3_600),
         cache: CachePolicy {
             // Why: shorter than a look, so that one that comes a little early is told too.
@@ -78,32 +120,38 @@ impl Local {
             .name("weir-meter".to_owned())
             .spawn(move || task.run())
             .context("starting the thread of metering")?;
-        Ok(Local { handle, look: LOOK, measured: (Instant::now(), 0) })
+        Ok(Local { handle, looks: Looks::new() })
     }
 
-    /// How often it looks: seldom, where a look takes long.
-    pub fn pace(&mut self, now: Instant) -> Pace {
-        let passed = now.saturating_duration_since(self.measured.0);
-        if passed >= MEASURED {
-            let (dumps, spaces) = self.dumps();
-            let made = dumps.saturating_sub(self.measured.1);
-            if made > 0 {
-                let rounds = made as f64 / spaces.max(1) as f64;
-                self.look = passed.div_f64(rounds).clamp(LOOK, LOOK_MAX);
-            }
-            self.measured = (now, dumps);
-        }
-        Pace::Looks(self.look)
-    }
-
-    /// Looks made so far, and namespaces that each was made in.
-    fn dumps(&self) -> (u64, u64) {
+    /// Asks how often it has looked by now.
+    pub fn sample(&mut self, now: Duration) {
         let status = self.handle.status();
         let of = |name: &str| {
             let counts = status.sources.iter().flat_map(|source| &source.counts);
             counts.filter(|(count, _)| *count == name).map(|(_, value)| value).sum::<u64>()
         };
-        (of("dumps"), of("namespaces"))
+        // One look is a dump in each network namespace.
+        self.looks.take(of("dumps") / of("namespaces").max(1), now);
+    }
+
+    /// Time that records which come at `now` tell of at most.
+    pub fn pace(&self, now: Duration) -> Pace {
+        self.looks.pace(now)
+    }
+
+    /// The time up to which what is silent is known to be.
+    pub fn known(&self, now: Duration) -> Duration {
+        self.looks.known(now)
+    }
+
+    /// Rates are there: two looks were made.
+    pub fn has_rates(&self) -> bool {
+        self.looks.count >= 2
+    }
+
+    /// Usual time between looks.
+    pub fn usual(&self) -> Duration {
+        self.looks.usual
     }
 
     /// What runs here and what is missing.
@@ -130,4 +178,26 @@ impl Local {
 /// Tiers that count interfaces and the host: nothing of theirs is shown.
 pub fn is_counter(tier: &str) -> bool {
     matches!(tier, "interface_counters" | "host_counters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_late_look_makes_nobody_silent() {
+        let mut looks = Looks::new();
+        looks.take(1, ms(1_000));
+        looks.take(1, ms(8_000));
+        assert_eq!(looks.known(ms(8_000)), ms(2_000));
+        assert_eq!(looks.pace(ms(8_000)), Pace::Looks(ms(7_000)));
+        looks.take(2, ms(8_000));
+        assert_eq!(looks.known(ms(8_500)), ms(8_500));
+        assert_eq!(looks.pace(ms(8_100)), Pace::Looks(LOOK));
+        assert_eq!(looks.usual, ms(7_000));
+    }
 }

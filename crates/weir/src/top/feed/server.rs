@@ -28,11 +28,14 @@ const HEALTH_MAX: u64 = 1 << 24;
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// The following of a server. Dropping it ends it with the next line that comes.
-pub struct Follower(Arc<AtomicBool>);
+pub struct Follower {
+    stopped: Arc<AtomicBool>,
+    told: Arc<AtomicBool>,
+}
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
     }
 }
 
@@ -42,9 +45,15 @@ struct Task {
     columns: String,
     outlet: Outlet,
     stopped: Arc<AtomicBool>,
+    told: Arc<AtomicBool>,
 }
 
 impl Follower {
+    /// The records of the past were sent.
+    pub fn has_told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
+    }
+
     /// Records come as exporters please.
     pub fn pace(&self) -> Pace {
         Pace::Unknown
@@ -52,15 +61,16 @@ impl Follower {
 
     /// Starts following on a thread of its own.
     pub fn start(server: Server, filter: String, outlet: Outlet) -> anyhow::Result<Follower> {
-        let stopped = Arc::new(AtomicBool::new(false));
+        let (stopped, told) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let names = COLUMNS.iter().filter_map(|id| Table::Flows.def(*id)).map(|def| def.name);
         let columns = names.collect::<Vec<_>>().join(",");
-        let task = Task { server, filter, columns, outlet, stopped: Arc::clone(&stopped) };
+        let follower = Follower { stopped: Arc::clone(&stopped), told: Arc::clone(&told) };
+        let task = Task { server, filter, columns, outlet, stopped, told };
         std::thread::Builder::new()
             .name("weir-tail".to_owned())
             .spawn(move || task.run())
             .context("starting the thread that follows the server")?;
-        Ok(Follower(stopped))
+        Ok(follower)
     }
 }
 
@@ -93,6 +103,7 @@ impl Task {
         let stream = self.server.stream("/api/v1/tail", &parameters, &self.filter)?;
         self.outlet.send(Update::Status(self.health()?));
         let mut newest = self.past()?;
+        self.told.store(true, Ordering::Relaxed);
         let mut reader = BufReader::new(stream);
         let (mut line, mut event, mut lines) = (Vec::new(), String::new(), 0);
         loop {

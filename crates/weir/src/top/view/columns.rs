@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::text::human;
 use crate::top::flows::Flow;
 use crate::top::frame::{Theme, cell, columns as width_of};
-use crate::top::plain::{endpoint, milliseconds, processes};
+use crate::top::plain::{endpoint, processes, round_trip};
 use crate::top::rows::{GroupBy, Row, RowId, SortBy, proto};
 use crate::top::session::{Session, short};
 
@@ -157,15 +157,21 @@ pub struct Cells<'a> {
 pub type Layout = Vec<(Column, usize)>;
 
 impl Cells<'_> {
-    /// Divides `width` among the columns that fit. What is left goes to those with text, as far as
-    /// the `rows` in sight need it.
+    /// Divides `width` among the columns that fit. Both ends of a flow may take nearly half of it;
+    /// what is left goes to columns with text, as far as the `rows` in sight need it.
     pub fn layout(&self, width: usize, rows: &[&Row]) -> Layout {
         let all: &[Column] =
             if self.group == GroupBy::None { &FLOW_COLUMNS } else { &GROUP_COLUMNS };
         let mut left = width + GAP;
         let mut layout: Layout = Vec::new();
         for &column in all {
-            let least = column.widths().0;
+            let least = match column {
+                Column::Flow => self.wish(column, rows).min(width * 9 / 20),
+                // Room for "~72.0 kbit/s".
+                Column::Out | Column::In if self.bits => 12,
+                _ => 0,
+            };
+            let least = least.max(column.widths().0);
             if left < least + GAP {
                 break;
             }
@@ -175,15 +181,20 @@ impl Cells<'_> {
         for (column, given) in &mut layout {
             let most = column.widths().1;
             if most > *given {
-                let needed = rows.iter().map(|row| width_of(&self.text(*column, row, most)));
-                let needed = needed.max().unwrap_or(0).min(most);
-                let more = needed.saturating_sub(*given).min(left);
+                let more = self.wish(*column, rows).saturating_sub(*given).min(left);
                 *given += more;
                 left -= more;
             }
         }
         layout.sort_by_key(|(column, _)| column.place());
         layout
+    }
+
+    /// Columns that the rows would take.
+    fn wish(&self, column: Column, rows: &[&Row]) -> usize {
+        let most = column.widths().1;
+        let wishes = rows.iter().map(|row| width_of(&self.text(column, row, most)));
+        wishes.max().unwrap_or(0).min(most)
     }
 
     /// The headings. The column that orders the rows has a star.
@@ -224,7 +235,7 @@ impl Cells<'_> {
             Column::Flows => row.flows.to_string(),
             Column::Out => self.rate(row.rates[0], row.is_old),
             Column::In => self.rate(row.rates[1], row.is_old),
-            Column::Rtt => row.rtt_us.map_or("-".to_owned(), milliseconds),
+            Column::Rtt => row.rtt_us.map_or("-".to_owned(), round_trip),
             Column::Retransmits => {
                 row.retransmits.map_or("-".to_owned(), |count| human(count as f64, ""))
             }

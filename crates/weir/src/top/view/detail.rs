@@ -4,7 +4,7 @@ use crate::cli::text::human;
 use crate::top::app::App;
 use crate::top::flows::Flow;
 use crate::top::frame::{Frame, Line, Style, Theme};
-use crate::top::plain::{endpoint, milliseconds};
+use crate::top::plain::{endpoint, round_trip};
 use crate::top::record::{Key, Owner};
 use crate::top::rows::proto;
 use crate::top::session::{Session, short};
@@ -35,9 +35,9 @@ fn line(frame: &mut Frame, name: &str, value: &str) {
 }
 
 fn traffic(flow: &Flow, app: &App, session: &Session, theme: Theme) -> Vec<(&'static str, String)> {
-    let (now, last) = (session.now(), &flow.last);
+    let (now, known, last) = (app.shown.at, app.shown.known, &flow.last);
     let cells = super::cells(app, session, theme);
-    let [forward, reverse] = flow.rates(now).map(|rate| cells.rate(rate, flow.is_old(now)));
+    let [forward, reverse] = flow.rates(known).map(|rate| cells.rate(rate, flow.is_old(now)));
     let mut lines = vec![("protocol", proto(last.key.proto))];
     lines.extend(last.state.as_deref().map(|state| ("state", state.to_owned())));
     lines.extend(last.name.as_deref().map(|name| ("name", name.to_owned())));
@@ -47,7 +47,7 @@ fn traffic(flow: &Flow, app: &App, session: &Session, theme: Theme) -> Vec<(&'st
     lines.push(("record", format!("heard {heard} ago, tells of {interval:.1} s")));
     lines.extend(last.start.map(|start| ("began", start.to_string())));
     lines.extend(last.end.map(|end| ("last packet", end.to_string())));
-    if flow.is_over(now) {
+    if flow.is_over(known) {
         lines.push(("over", "nothing more will come of it".to_owned()));
     }
     let octets = |i: usize| {
@@ -59,10 +59,10 @@ fn traffic(flow: &Flow, app: &App, session: &Session, theme: Theme) -> Vec<(&'st
     lines.push(("answered", format!("{}, {} packets", octets(1), flow.packets[1])));
     let health = &last.health;
     if let Some(rtt) = health.rtt_us {
-        let least = health.rtt_min_us.map(|us| format!(", least {}", milliseconds(us)));
-        let varies = health.rtt_var_us.map(|us| format!(", varies by {}", milliseconds(us)));
+        let least = health.rtt_min_us.map(|us| format!(", least {}", round_trip(us)));
+        let varies = health.rtt_var_us.map(|us| format!(", varies by {}", round_trip(us)));
         let more = least.into_iter().chain(varies).collect::<String>();
-        lines.push(("round trip", format!("{}{more}", milliseconds(rtt))));
+        lines.push(("round trip", format!("{}{more}", round_trip(rtt))));
     }
     let counts = [
         ("sent again", flow.retransmits),
