@@ -68,6 +68,8 @@ pub struct Rate {
     octets_per_second: [f64; 2],
     /// What is shown is made of what waits.
     is_first: bool,
+    /// A record has told how far apart records are.
+    has_interval: bool,
     interval: Duration,
     until: Duration,
 }
@@ -125,12 +127,16 @@ impl Rate {
         let length = length.max(if is_over { shortest } else { shortest.mul_f64(0.8) });
         let until = match (told.after, pace) {
             (After::Over, _) => now + length.min(LINGER),
-            (After::GoesOn, Pace::Unknown) => now + length.max(ACTIVE_TIMEOUT) + LATE,
+            // Why: Weir tells of a new flow early, then in its usual interval.
+            (After::GoesOn, Pace::Unknown) if !self.has_interval => {
+                now + length.max(ACTIVE_TIMEOUT) + LATE
+            }
+            (After::GoesOn, Pace::Unknown) => now + length + LATE,
             (_, Pace::Looks(look)) => now + length.max(look) + LATE,
             (After::Unknown | After::Sample, Pace::Unknown) => now + length,
         };
         self.show(length, until);
-        (self.waiting, self.is_first) = ([0; 2], false);
+        (self.waiting, self.is_first, self.has_interval) = ([0; 2], false, true);
         self.since = Some(told.at);
     }
 
@@ -195,7 +201,10 @@ mod tests {
         rate.take(&told(5.0, 5_000, After::GoesOn), Pace::Unknown, seconds(5.0));
         assert_eq!(rate.at(seconds(64.0)), [1_000.0, 0.0]);
         rate.take(&told(65.0, 120_000, After::GoesOn), Pace::Unknown, seconds(65.0));
-        assert_eq!(rate.at(seconds(65.0)), [2_000.0, 0.0]);
+        assert_eq!(rate.at(seconds(126.0)), [2_000.0, 0.0]);
+        // A server that tells every 2 s is believed when it does not.
+        rate.take(&told(67.0, 2_000, After::GoesOn), Pace::Unknown, seconds(67.0));
+        assert_eq!((rate.at(seconds(70.0))[0], rate.at(seconds(71.0))[0]), (1_000.0, 0.0));
     }
 
     #[test]

@@ -23,7 +23,7 @@ const KEYS: &str = "q quit  / filter  g group  s sort  f show  space pause  ente
 const HELP: [(&str, &str); 16] = [
     ("up down", "select a row (j, k, page up, page down, home, end too)"),
     ("enter", "all of a flow, or the flows of a group; escape goes back"),
-    ("s", "sort by rate, out, in, rtt, retransmits, octets; r turns the order round"),
+    ("s", "sort by rate, out, in, rtt, retransmits, octets; r: least first"),
     ("g", "group by nothing, process, container, peer, port"),
     ("f", "show all flows, those that talk, those that retransmit"),
     ("/", "write the filter: enter applies it, escape leaves it as it was"),

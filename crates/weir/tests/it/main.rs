@@ -9,4 +9,5 @@ mod end_to_end;
 mod files;
 mod goflow;
 mod meter;
+mod top;
 mod weir;

@@ -235,8 +235,8 @@ const SYN_SENT: u8 = 2;
 /// The source on this machine's own sockets.
 fn source() -> Option<InetDiag> {
     let (interval, proc) = (Duration::from_millis(10), PathBuf::from("/proc"));
-    let (tiers, source) =
-        InetDiag::probe(InetDiagPolicy { interval, ends: true, sockets_max: 65_536, proc });
+    let policy = InetDiagPolicy { interval, share: 20, ends: true, sockets_max: 65_536, proc };
+    let (tiers, source) = InetDiag::probe(policy);
     if source.is_none() {
         eprintln!("SKIPPED sockets of this machine: {tiers:?}");
     }

@@ -127,11 +127,13 @@ impl Local {
     pub fn sample(&mut self, now: Duration) {
         let status = self.handle.status();
         let of = |name: &str| {
-            let counts = status.sources.iter().flat_map(|source| &source.counts);
-            counts.filter(|(count, _)| *count == name).map(|(_, value)| value).sum::<u64>()
+            let mut counts = status.sources.iter().flat_map(|source| &source.counts);
+            counts.find(|(count, _)| *count == name).map(|(_, value)| *value)
         };
-        // One look is a dump in each network namespace.
-        self.looks.take(of("dumps") / of("namespaces").max(1), now);
+        // Why: The best source that runs sets the pace; one look of the kernel's list of sockets is a
+        // dump in each network namespace.
+        let dumps = || of("dumps").unwrap_or(0) / of("namespaces").unwrap_or(1).max(1);
+        self.looks.take(of("looks").unwrap_or_else(dumps), now);
     }
 
     /// Time that records which come at `now` tell of at most.

@@ -249,7 +249,7 @@ impl Cells<'_> {
 
     /// A rate; with a tilde where its record is not of just now.
     pub fn rate(&self, octets_per_second: f64, is_old: bool) -> String {
-        let tilde = if is_old && octets_per_second > 0.0 { "~" } else { "" };
+        let tilde = if is_old && octets_per_second >= 0.5 { "~" } else { "" };
         let text = match self.bits {
             true => human((octets_per_second * 8.0).round(), "bit/s"),
             false => human(octets_per_second.round(), "octet/s"),
