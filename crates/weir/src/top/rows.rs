@@ -196,13 +196,13 @@ fn is_kept(flow: &Flow, how: &Arrangement, now: Duration) -> bool {
 
 /// The ends that a flow is counted for: a connection within this machine has a process at each.
 fn sides(flow: &Flow, group: GroupBy) -> impl Iterator<Item = Side> + use<> {
-    let both = match (group, flow.local()) {
-        (GroupBy::Process | GroupBy::Container | GroupBy::Peer, [true, true]) => true,
-        (GroupBy::Container, _) => flow.last.owners.iter().all(|owner| container(owner).is_some()),
-        _ => false,
+    let [src, dst] = match group {
+        GroupBy::None | GroupBy::Port => [false; 2],
+        GroupBy::Process | GroupBy::Peer => flow.local(),
+        GroupBy::Container => [0, 1].map(|i| container(&flow.last.owners[i]).is_some()),
     };
-    let first = if both { Side::Src } else { flow.side() };
-    std::iter::once(first).chain(both.then_some(Side::Dst))
+    let neither = (!src && !dst).then(|| flow.side());
+    src.then_some(Side::Src).into_iter().chain(dst.then_some(Side::Dst)).chain(neither)
 }
 
 /// The group of a flow, looked at from `side`.
@@ -352,6 +352,14 @@ mod tests {
         let how = Arrangement { group: GroupBy::Container, ..PLAIN };
         let ids: Vec<_> = rows(&pods, &how, at(1)).into_iter().map(|row| row.id).collect();
         assert_eq!(ids, [group("0123456789ab"), group("shop/web-0")]);
+        let mut called = record(2, 1, [1, 1], Some(2));
+        called.owners = [Owner::default(), Owner { pod: Some("db-0".into()), ..Owner::default() }];
+        pods.take(called, LOOKS, at(1));
+        assert_eq!(
+            rows(&pods, &how, at(1)).len(),
+            3,
+            "the end that has a container is looked from"
+        );
     }
 
     #[test]
