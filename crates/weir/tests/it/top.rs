@@ -53,14 +53,14 @@ impl Drop for Talk {
     }
 }
 
-/// True, and says so, where the kernel does not tell of its sockets.
+/// True, and says so, where nothing tells of sockets.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn is_blind(look: &Value) -> bool {
-    let sees = look["tiers"].as_array().unwrap().iter().any(|tier| tier == "inet_diag");
-    if !sees {
+    let is_blind = look["tiers"].as_array().unwrap().is_empty();
+    if is_blind {
         eprintln!("SKIPPED metering: {}", look["missing"]);
     }
-    !sees
+    is_blind
 }
 
 #[test]
@@ -78,7 +78,8 @@ fn the_local_meter_tells_true_rates_and_owners_without_a_server() {
         assert_eq!(row["src_pid"], u64::from(std::process::id()), "{look}");
         assert_eq!(row["dst_port"], talk.port);
         assert_eq!(look["total"]["out_octets_per_second"], row["out_octets_per_second"]);
-        assert_eq!(row["in_octets_per_second"], 0.0);
+        // Nothing but acknowledgements, where headers are counted.
+        assert!(row["in_octets_per_second"].as_f64() < Some(30_000.0), "{look}");
     }
     let rate = |look: &Value| look["rows"][0]["out_octets_per_second"].as_f64().unwrap();
     let mean = looks.iter().map(rate).sum::<f64>() / looks.len() as f64;
@@ -210,7 +211,7 @@ fn a_terminal_shows_flows_obeys_keys_and_is_given_back() {
     let arguments = format!("--local --filter 'dst_port = {}'", talk.port);
     let Some(screen) = Screen::start("keys", "LANG=C.UTF-8", &arguments) else { return };
     let text = screen.wait_for("tiers: ");
-    if !text.contains("inet_diag") {
+    if text.contains("tiers: none") {
         eprintln!("SKIPPED metering: {text}");
         return;
     }
