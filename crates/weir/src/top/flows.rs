@@ -164,7 +164,8 @@ impl Flow {
 
     /// Octets of both directions: since the connection began where that is told, else as heard.
     pub fn octets_so_far(&self) -> u64 {
-        let one = |i: usize| self.last.octets_total[i].unwrap_or(self.octets[i]);
+        // Why: of what has no connection (UDP to many) the total may be less than what was told.
+        let one = |i: usize| self.last.octets_total[i].unwrap_or(0).max(self.octets[i]);
         one(0).saturating_add(one(1))
     }
 

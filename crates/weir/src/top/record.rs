@@ -9,6 +9,9 @@ use weir_model::{Addr, ColumnId, FlowBatch, Scalar, Table, Timestamp};
 /// Limit: with it a full table of flows stays under 80 MB, whatever peers call themselves.
 const TEXT_MAX: usize = 128;
 
+/// Number of UDP.
+const UDP: u8 = 17;
+
 /// Columns that are read: what a server is asked for.
 pub const COLUMNS: [ColumnId; 54] = [
     c::RECEIVED_AT,
@@ -279,7 +282,13 @@ impl Record {
             octets: [c::OCTETS, c::REVERSE_OCTETS].map(scaled),
             packets: [c::PACKETS, c::REVERSE_PACKETS].map(scaled),
             octets_total: [c::OCTETS_TOTAL, c::REVERSE_OCTETS_TOTAL].map(|id| row.number(id)),
-            retransmits: retransmits.iter().flatten().copied().reduce(u64::saturating_add),
+            // Nothing is sent again where nothing is acknowledged.
+            retransmits: retransmits
+                .iter()
+                .flatten()
+                .copied()
+                .reduce(u64::saturating_add)
+                .filter(|_| small(c::PROTO) != Some(UDP)),
             state: row.text(c::TCP_STATE),
             health: Health {
                 rtt_us: row.number(c::RTT_US),

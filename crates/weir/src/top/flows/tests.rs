@@ -120,3 +120,12 @@ fn a_router_s_flow_is_over_when_no_record_follows() {
     flows.expire(at(13));
     assert_eq!(flows.iter().count(), 0);
 }
+
+#[test]
+fn octets_so_far_are_never_less_than_what_was_told() {
+    let mut flows = Flows::default();
+    let mut first = record(1, 1, [100, 5], Some(2));
+    first.octets_total = [Some(4_000), Some(0)];
+    flows.take(first, LOOKS, at(1));
+    assert_eq!(flows.iter().next().unwrap().octets_so_far(), 4_005);
+}
