@@ -140,7 +140,8 @@ impl Args {
             wait(&events, &mut session, due);
             session.tick();
             // Why: A script that got an empty table would take it for silence.
-            if let (Some(why), true) = (&session.failed, session.flows.counts().records == 0) {
+            let is_empty = session.flows.counts().records == 0;
+            if let (Some(why), true) = (&session.failed, is_empty || session.is_dead) {
                 bail!("{why}");
             }
             let mut rows = rows(&session.flows, how, session.known());
@@ -159,9 +160,12 @@ impl Args {
     }
 }
 
-/// Takes in what comes until `due`.
+/// Takes in what comes until `due`, and one event at least.
 fn wait(events: &Receiver<Event>, session: &mut Session, due: Instant) {
-    loop {
+    // Why: where events never cease, a queue that is not empty is no reason to go on.
+    let mut is_due = false;
+    while !is_due {
+        is_due = Instant::now() >= due;
         match events.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Event::Feed(number, update)) => session.take(number, update),
             Ok(_) => {}

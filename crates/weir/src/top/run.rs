@@ -54,14 +54,17 @@ fn pause(session: &Session, delay: Duration) -> Duration {
     }
 }
 
-/// Takes events until something is to be drawn; false when it is time to leave.
+/// Takes events until something is to be drawn, one at least; false when it is time to leave.
 fn take_events(
     events: &std::sync::mpsc::Receiver<Event>,
     due: Instant,
     app: &mut App,
     session: &mut Session,
 ) -> anyhow::Result<bool> {
-    loop {
+    // Why: where events never cease, a queue that is not empty is no reason not to draw.
+    let mut is_due = false;
+    while !is_due {
+        is_due = Instant::now() >= due;
         match events.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Event::Feed(number, update)) => session.take(number, update),
             Ok(Event::Resize) => return Ok(true),
@@ -77,6 +80,7 @@ fn take_events(
             Err(RecvTimeoutError::Timeout) => return Ok(true),
         }
     }
+    Ok(true)
 }
 
 /// Applies a filter, or leaves it being written, with what is wrong.
