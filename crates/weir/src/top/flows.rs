@@ -61,6 +61,8 @@ pub struct Flow {
     pub packets: [u64; 2],
     /// Segments sent again that were told; none when no record had a count.
     pub retransmits: Option<u64>,
+    /// Packets that were told to be discarded.
+    pub dropped: u64,
     /// Records that were heard.
     pub records: u64,
     rate: Rate,
@@ -75,6 +77,7 @@ impl Flow {
             octets: [0; 2],
             packets: [0; 2],
             retransmits: None,
+            dropped: 0,
             records: 0,
             rate: Rate::default(),
         }
@@ -102,6 +105,8 @@ impl Flow {
         self.over = (after == After::Over).then_some(now);
         self.heard = now;
         self.records += 1;
+        self.dropped = self.dropped.saturating_add(record.dropped);
+        record.drop_reason = record.drop_reason.or(self.last.drop_reason.take());
         for i in 0..2 {
             self.octets[i] = self.octets[i].saturating_add(record.octets[i]);
             self.packets[i] = self.packets[i].saturating_add(record.packets[i]);

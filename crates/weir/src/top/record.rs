@@ -13,7 +13,7 @@ const TEXT_MAX: usize = 128;
 const UDP: u8 = 17;
 
 /// Columns that are read: what a server is asked for.
-pub const COLUMNS: [ColumnId; 54] = [
+pub const COLUMNS: [ColumnId; 57] = [
     c::RECEIVED_AT,
     c::EXPORT_TIME,
     c::EXPORTER_ADDR,
@@ -45,6 +45,9 @@ pub const COLUMNS: [ColumnId; 54] = [
     c::UNACKED,
     c::CWND,
     c::DUPLICATE,
+    c::DROPPED_PACKETS,
+    c::DROP_REASON_NAME,
+    c::METERED_BY,
     c::SRC_PROCESS,
     c::SRC_PID,
     c::SRC_UID,
@@ -242,6 +245,12 @@ pub struct Record {
     pub octets_total: [Option<u64>; 2],
     /// Segments sent again since the last record, by both ends as far as they were seen.
     pub retransmits: Option<u64>,
+    /// Packets that were discarded since the last record.
+    pub dropped: u64,
+    /// Why most of them were.
+    pub drop_reason: Option<Box<str>>,
+    /// Sources of the meter that saw the flow.
+    pub metered_by: Option<Box<str>>,
     /// TCP state.
     pub state: Option<Box<str>>,
     /// TCP health.
@@ -289,6 +298,9 @@ impl Record {
                 .copied()
                 .reduce(u64::saturating_add)
                 .filter(|_| small(c::PROTO) != Some(UDP)),
+            dropped: row.number(c::DROPPED_PACKETS).unwrap_or(0),
+            drop_reason: row.text(c::DROP_REASON_NAME),
+            metered_by: row.text(c::METERED_BY),
             state: row.text(c::TCP_STATE),
             health: Health {
                 rtt_us: row.number(c::RTT_US),

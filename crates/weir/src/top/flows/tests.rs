@@ -24,6 +24,9 @@ pub fn record(port: u16, at: u64, octets: [u64; 2], reason: Option<u8>) -> Recor
         packets: [1, 1],
         octets_total: [None; 2],
         retransmits: Some(0),
+        dropped: 0,
+        drop_reason: None,
+        metered_by: None,
         state: Some("ESTABLISHED".into()),
         health: Health { rtt_us: Some(1_500), ..Health::default() },
         owners: [owner("curl", 7), Owner::default()],
@@ -89,9 +92,12 @@ fn a_reused_port_is_another_flow() {
 }
 
 #[test]
-fn the_owner_is_not_forgotten_at_the_end() {
+fn owner_health_and_drops_are_not_forgotten_at_the_end() {
     let mut flows = Flows::default();
     flows.take(record(1, 1, [10, 0], Some(2)), LOOKS, at(1));
+    let mut dropping = record(1, 1, [10, 0], Some(2));
+    (dropping.dropped, dropping.drop_reason) = (3, Some("NETFILTER_DROP".into()));
+    flows.take(dropping, LOOKS, at(1));
     let mut last = record(1, 2, [10, 0], Some(3));
     last.owners = [Owner::default(), Owner::default()];
     last.health.rtt_us = None;
@@ -99,6 +105,7 @@ fn the_owner_is_not_forgotten_at_the_end() {
     let flow = flows.iter().next().unwrap();
     assert_eq!(flow.owner(Side::Src).process.as_deref(), Some("curl"));
     assert_eq!(flow.last.health.rtt_us, Some(1_500));
+    assert_eq!((flow.dropped, flow.last.drop_reason.as_deref()), (3, Some("NETFILTER_DROP")));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn traffic(flow: &Flow, app: &App, session: &Session, theme: Theme) -> Vec<(&'st
     }
     let octets = |i: usize| {
         let total = last.octets_total[i].map(|total| human(total as f64, "octets"));
-        let total = total.map_or(String::new(), |total| format!(" ({total} since it began)"));
+        let total = total.map_or(String::new(), |total| format!(" ({total} in all)"));
         format!("{}{total}", human(flow.octets[i] as f64, "octets"))
     };
     lines.push(("sent", format!("{}, {} packets", octets(0), flow.packets[0])));
@@ -75,6 +75,11 @@ fn traffic(flow: &Flow, app: &App, session: &Session, theme: Theme) -> Vec<(&'st
             .into_iter()
             .filter_map(|(name, count)| count.map(|count| (name, format!("{count} segments")))),
     );
+    if flow.dropped > 0 {
+        let why = last.drop_reason.as_deref().map(|why| format!(", mostly {why}"));
+        lines.push(("dropped", format!("{} packets{}", flow.dropped, why.unwrap_or_default())));
+    }
+    lines.extend(last.metered_by.as_deref().map(|sources| ("seen by", sources.to_owned())));
     lines.push(("told by", format!("{}, {} records", last.key.exporter, flow.records)));
     lines
 }
