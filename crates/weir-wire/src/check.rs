@@ -144,7 +144,7 @@ impl Run {
         let session = SessionId(u64::from(transport != Transport::Udp));
         Run {
             decoder: Decoder::new(limits()),
-            received: Received { at: NOW, source, transport, session },
+            received: Received { at: NOW, source, transport, session, origin: None },
             out: Output::new(),
             tally: Tally::default(),
             octets: 0,

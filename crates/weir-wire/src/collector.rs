@@ -125,7 +125,7 @@ impl Collector {
             self.observe_break(&key, session, &place);
         }
         let work = Work { protocol: Protocol::Sflow5, job: Job::Samples(samples.samples) };
-        Ok(Admitted { work, released: Vec::new(), tally })
+        Ok(admitted(work, tally))
     }
 
     fn admit_legacy(
@@ -170,7 +170,7 @@ impl Collector {
             self.observe_break(&key, session, &place);
         }
         let work = Work { protocol, job: Job::Records { header, sets, knowledge } };
-        Ok(Admitted { work, released: Vec::new(), tally })
+        Ok(admitted(work, tally))
     }
 
     fn admit_sets(
@@ -208,6 +208,7 @@ impl Collector {
             units: Some(0),
             options: 0,
             rows: 0,
+            announcement: None,
         };
         for set in header::sets(message, start).flatten() {
             pass.set(&set);
@@ -338,6 +339,11 @@ impl Collector {
     pub fn exporters(&self) -> impl Iterator<Item = ExporterStatus> {
         self.domains.iter().map(|(key, domain)| status(key, domain))
     }
+}
+
+/// A message of a protocol without templates.
+fn admitted(work: Work, tally: Tally) -> Admitted {
+    Admitted { work, released: Vec::new(), tally, records: None, announcement: None }
 }
 
 fn message_tally(octets: usize) -> Tally {

@@ -9,6 +9,7 @@
 //! progress. No I/O, no clock (the time of receipt is a parameter), no `unsafe`.
 #![forbid(unsafe_code)]
 
+pub mod acknowledge;
 pub mod check;
 pub mod collector;
 pub mod decode;
@@ -33,13 +34,14 @@ pub mod tally;
 pub mod template;
 pub mod work;
 
+pub use acknowledge::{Announcement, Answer, Instance};
 pub use collector::Collector;
 pub use decode::{Decoder, Gathering, Message, decode};
 pub use error::{LoadError, MessageError};
 pub use limits::{ExporterSettings, Limits};
 pub use output::Output;
 pub use protocol::{Protocol, recognise};
-pub use received::{Received, SessionId, Transport};
+pub use received::{Origin, Received, SessionId, Transport};
 pub use status::{ExporterStatus, SequenceStatus, TemplateStatus};
 pub use tally::{DropReason, Dropped, Drops, Tally};
 pub use work::{Admitted, Released, Work};

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use weir_model::{Addr, Timestamp};
 
+use crate::acknowledge::Instance;
+
 /// What carried a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
@@ -33,12 +35,25 @@ pub struct Received {
     pub transport: Transport,
     /// In which session.
     pub session: SessionId,
+    /// Its place in what an exporter has announced, where it has.
+    pub origin: Option<Origin>,
+}
+
+/// Place of a message in the stream of an exporter that understands acknowledgements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Whose stream.
+    pub instance: Instance,
+    /// Number of the first of the message's records.
+    pub number: u64,
+    /// Its records are kept already: they are dropped as duplicates.
+    pub repeat: bool,
 }
 
 impl Received {
     /// Receipt of a UDP datagram.
     pub fn udp(at: Timestamp, source: SocketAddr) -> Received {
-        Received { at, source, transport: Transport::Udp, session: SessionId(0) }
+        Received { at, source, transport: Transport::Udp, session: SessionId(0), origin: None }
     }
 
     /// Address of the sender.

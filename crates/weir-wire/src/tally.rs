@@ -30,11 +30,13 @@ pub enum DropReason {
     ExporterQuota,
     /// Records past the quota of one message.
     RecordQuota,
+    /// What an exporter that waits for acknowledgements sent again, and is kept.
+    Duplicate,
 }
 
 impl DropReason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [DropReason; 10] = [
+    pub const ALL: [DropReason; 11] = [
         DropReason::UnknownProtocol,
         DropReason::MalformedMessage,
         DropReason::MalformedSet,
@@ -45,6 +47,7 @@ impl DropReason {
         DropReason::Reserved,
         DropReason::ExporterQuota,
         DropReason::RecordQuota,
+        DropReason::Duplicate,
     ];
 
     /// The word for labels and pages.
@@ -60,6 +63,7 @@ impl DropReason {
             DropReason::Reserved => "reserved",
             DropReason::ExporterQuota => "exporter_quota",
             DropReason::RecordQuota => "record_quota",
+            DropReason::Duplicate => "duplicate",
         }
     }
 }

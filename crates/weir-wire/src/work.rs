@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::acknowledge::Announcement;
 use crate::decode::Message;
 use crate::header::Header;
 use crate::knowledge::Knowledge;
@@ -71,6 +72,14 @@ impl Work {
         }
     }
 
+    /// True when decoding may add rows to the table of flows.
+    pub fn has_flows(&self) -> bool {
+        match &self.job {
+            Job::Samples(_) => true,
+            Job::Records { sets, .. } => sets.iter().any(|set| !set.plan.is_options()),
+        }
+    }
+
     /// Data Sets that decoding will settle; 0 for sFlow, whose samples only decoding counts.
     pub fn sets(&self) -> u64 {
         match &self.job {
@@ -116,4 +125,9 @@ pub struct Admitted {
     pub released: Vec<Released>,
     /// What the control pass counted.
     pub tally: Tally,
+    /// Data records of the message as its sequence number counts them; `None` when a Set without
+    /// template leaves that open.
+    pub records: Option<u32>,
+    /// Its exporter understands acknowledgements.
+    pub announcement: Option<Announcement>,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::domain::Domain;
 use super::{Place, place};
+use crate::acknowledge::Announcement;
 use crate::header::{Header, RawSet};
 use crate::knowledge::learn;
 use crate::limits::Limits;
@@ -33,6 +34,7 @@ pub(super) struct Pass<'a> {
     /// Those of them that are options records.
     pub(super) options: u32,
     pub(super) rows: usize,
+    pub(super) announcement: Option<Announcement>,
 }
 
 impl Pass<'_> {
@@ -104,6 +106,10 @@ impl Pass<'_> {
         let found = self.domain.template(self.session, self.received, set.id);
         let Some((known, borrowed)) = found else {
             self.units = None;
+            if self.received.origin.is_some() {
+                // Why: rows that come later would not be kept together with those of their message.
+                return self.tally.drop_set(DropReason::NoTemplate, set.body.len());
+            }
             let room = self.limits.parked_octets.saturating_sub(*self.parked_octets);
             let (header, received) = (self.header, self.received);
             let tally = &mut self.tally;
@@ -123,7 +129,6 @@ impl Pass<'_> {
         if plan.is_options() {
             self.options = self.options.wrapping_add(all as u32);
         }
-        self.rows += rows;
         if teaches {
             let full = *self.state_octets >= self.limits.state_octets;
             let names = if full { 0 } else { self.limits.names };
@@ -131,6 +136,14 @@ impl Pass<'_> {
             learn(&mut self.domain.knowledge, &plan, set.body, rows, names);
             *self.state_octets += self.domain.knowledge.octets().saturating_sub(before);
         }
+        if self.received.origin.is_some_and(|origin| origin.repeat) {
+            self.tally.drop_set(DropReason::Duplicate, set.body.len());
+            return self.tally.drop_records(DropReason::Duplicate, rows as u64, 0);
+        }
+        if plan.is_options() && self.announcement.is_none() {
+            self.announcement = Announcement::read(&plan, set.body);
+        }
+        self.rows += rows;
         self.sets.push(DataSet {
             offset: set.offset as u32,
             length: set.body.len() as u32,
@@ -165,6 +178,8 @@ impl Pass<'_> {
             },
             released: std::mem::take(&mut self.released),
             tally: std::mem::take(&mut self.tally),
+            records: self.units,
+            announcement: self.announcement,
         }
     }
 }

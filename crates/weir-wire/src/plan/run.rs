@@ -162,8 +162,24 @@ fn constants(plan: &Plan, sets: &[FlowSet<'_>], start: usize, n: usize, batch: &
     if !plan.fills(flows::OBSERVATION_DOMAIN) {
         each_set(flows::OBSERVATION_DOMAIN, sets, start, batch, |of| of.header.domain);
     }
+    if sets.iter().any(|set| set.context.received.origin.is_some()) {
+        origins(sets, start, batch);
+    }
     if plan.template_id != 0 {
         batch.fill(flows::TEMPLATE_ID, start, n, plan.template_id);
+    }
+}
+
+/// Whose numbered records these are, where their exporter understands acknowledgements.
+fn origins(sets: &[FlowSet<'_>], start: usize, batch: &mut FlowBatch) {
+    let mut row = start;
+    for set in sets {
+        if let Some(origin) = set.context.received.origin {
+            let instance = batch.interner_mut().intern(&origin.instance);
+            batch.fill(flows::EXPORTER_INSTANCE, row, set.rows, instance);
+            batch.fill(flows::EXPORT_SEQUENCE, row, set.rows, origin.number);
+        }
+        row += set.rows;
     }
 }
 
