@@ -108,7 +108,9 @@ impl Store {
     }
 
     /// Takes the rows of a sealed batch. They are in every snapshot from now on. Waits for a slow
-    /// disk up to `backlog_wait`; an error means that none of the rows was taken.
+    /// disk up to `backlog_wait`; an error means that none of the rows was taken. Up to
+    /// [`weir_model::batch::ROWS_MAX`] rows of one call stand in one frame: after any crash all of
+    /// them are there or none.
     pub fn append(&self, batch: &FlowBatch) -> Result<Ticket, StoreError> {
         self.inner.core.append(batch)
     }

@@ -160,7 +160,14 @@ impl Opening<'_> {
         self.report.rows += rows;
         let name = segment_path(&place).display().to_string();
         let octets_cut = len.saturating_sub(scan.end);
-        self.report.recovered.push(Recovered { file: name, rows, octets_cut });
+        self.report.recovered.push(Recovered { file: name.clone(), rows, octets_cut });
+        if self.writable
+            && let Err(error) = file.sync_data()
+        {
+            // Why: whoever asks for these rows takes them for durable, and a killed process may
+            // have left them in memory. It is tried again when the segment is closed.
+            tracing::error!(%error, file = name, "what the last run left is not known to be durable");
+        }
         let shared = shown(scan.head, &scan.frames, scan.end, file);
         self.visible.show(place.id, &shared);
         let writer = SegmentWriter::resume(&scan);
