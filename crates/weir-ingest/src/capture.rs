@@ -55,6 +55,7 @@ impl CapturedDatagram {
             source: self.source,
             transport: self.transport,
             session: self.session,
+            origin: None,
         }
     }
 }

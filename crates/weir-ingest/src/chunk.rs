@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use weir_wire::{Received, Released, Work};
 
+use crate::acknowledge::Noted;
 use crate::sys::SLOT;
 
 /// Datagrams of one chunk.
@@ -30,6 +31,8 @@ pub(crate) struct Entry {
     pub open_sets: u64,
     /// Parked Sets that this message's templates released.
     pub released: Vec<Released>,
+    /// What its exporter waits to hear of, if it does.
+    pub noted: Option<Noted>,
 }
 
 /// A buffer with the messages in it. Slots for datagrams come first; what does not fit a slot, and

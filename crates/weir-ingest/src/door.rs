@@ -12,7 +12,8 @@ use std::time::Duration;
 use weir_model::{Addr, Cidr, Timestamp};
 use weir_telemetry::LogGate;
 use weir_wire::{
-    Collector, ExporterStatus, Limits, LoadError, Received, SessionId, Tally, TemplateStatus,
+    Announcement, Collector, DropReason, ExporterStatus, Limits, LoadError, Received, SessionId,
+    Tally, TemplateStatus,
 };
 
 use crate::chunk::Entry;
@@ -25,6 +26,17 @@ pub(crate) struct Arrivals {
     octets: u64,
     octets_dropped: Vec<(Reason, u64)>,
     tally: Tally,
+}
+
+/// What the control pass found in one message.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// What is left to decode. `None` when nothing is: dropped, or templates only.
+    pub(crate) entry: Option<Entry>,
+    /// Its data records, as far as they are known.
+    pub(crate) records: Option<u32>,
+    /// Its exporter understands acknowledgements.
+    pub(crate) announcement: Option<Announcement>,
 }
 
 /// Collectors by shard, the list of allowed exporters, and the ledger.
@@ -56,19 +68,18 @@ impl Door {
         self.allow.is_empty() || self.allow.iter().any(|block| block.contains(addr))
     }
 
-    /// Control pass over one message, `octets`, that starts at `start` of its chunk. `None` when
-    /// nothing is left to decode: dropped, or templates only.
+    /// Control pass over one message, `octets`, that starts at `start` of its chunk.
     pub(crate) fn admit(
         &self,
         octets: &[u8],
         start: usize,
         received: Received,
         arrivals: &mut Arrivals,
-    ) -> Option<Entry> {
+    ) -> Passed {
         let exporter = received.source.ip();
         if !self.allows(exporter) {
             self.refuse(exporter, octets.len(), Reason::NotAllowed, arrivals);
-            return None;
+            return Passed::default();
         }
         let admitted = lock(&self.shards[self.shard(exporter)]).admit(octets, &received);
         let admitted = match admitted {
@@ -79,26 +90,35 @@ impl Door {
                     tracing::warn!(exporter = %received.source, %error, suppressed, "message dropped");
                 }
                 self.refuse(exporter, octets.len(), reason, arrivals);
-                return None;
+                return Passed::default();
             }
         };
         arrivals.messages.received += 1;
         arrivals.octets += octets.len() as u64;
         arrivals.tally += &admitted.tally;
         self.ledger.charge_tally(exporter, &admitted.tally);
+        let (records, announcement) = (admitted.records, admitted.announcement);
         if admitted.work.is_empty() && admitted.released.is_empty() {
-            arrivals.messages.kept += 1;
-            return None;
+            let duplicate = Reason::Wire(DropReason::Duplicate);
+            if admitted.tally.dropped(DropReason::Duplicate).sets > 0 {
+                arrivals.messages.drop(duplicate, 1);
+                self.ledger.charge(exporter, duplicate, 1, 0);
+            } else {
+                arrivals.messages.kept += 1;
+            }
+            return Passed { entry: None, records, announcement };
         }
         let released: u64 = admitted.released.iter().map(|released| released.work.sets()).sum();
-        Some(Entry {
+        let entry = Entry {
             open_sets: admitted.work.sets() + released,
             work: admitted.work,
             received,
             start,
             len: octets.len(),
             released: admitted.released,
-        })
+            noted: None,
+        };
+        Passed { entry: Some(entry), records, announcement }
     }
 
     /// Notes a message that was dropped before or instead of the control pass.

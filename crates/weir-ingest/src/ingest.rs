@@ -11,6 +11,7 @@ use weir_model::{Addr, Clock};
 use weir_telemetry::{LogGate, Registry};
 use weir_wire::{ExporterStatus, TemplateStatus};
 
+use crate::acknowledge::{AcknowledgeStatus, Acknowledging};
 use crate::chunk::Pool;
 use crate::connections::{Acceptor, ConnectionBooks, ConnectionStatus};
 use crate::door::Door;
@@ -24,6 +25,7 @@ use crate::shared::Shared;
 use crate::sink::Sink;
 use crate::socket::{self, ListenError};
 use crate::state;
+use crate::tls::{Certificates, TlsError};
 use crate::worker::Worker;
 
 /// How often templates and parked data are aged and `/proc/net/udp` is read.
@@ -35,6 +37,9 @@ pub enum IngestError {
     /// A port could not be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system gave no thread.
     #[error("cannot start thread {name}")]
     Thread {
@@ -72,6 +77,8 @@ pub struct IngestStatus {
     pub sockets: Vec<SocketStatus>,
     /// Connections.
     pub connections: ConnectionStatus,
+    /// Acknowledged streams.
+    pub acknowledge: AcknowledgeStatus,
     /// The queue.
     pub queue: QueueStatus,
 }
@@ -86,6 +93,8 @@ pub struct Ingest {
     /// In the order in which they are waited for.
     sources: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
+    /// Asks the sink what it has of exporters that begin anew.
+    questions: Option<JoinHandle<()>>,
     housekeeper: Option<JoinHandle<()>>,
 }
 
@@ -105,6 +114,8 @@ impl Ingest {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(path = %path.display(), error, "templates of the last run are lost");
         }
+        let tls = policy.tls.as_ref();
+        let certificates = tls.map(|tls| Certificates::load(tls, &clock)).transpose()?;
         let mut books = Vec::new();
         let sockets = open_udp(policy, threads, &mut books)?;
         let listeners: Vec<TcpListener> =
@@ -118,6 +129,7 @@ impl Ingest {
             clock,
             sockets: books,
             connections: ConnectionBooks::default(),
+            acknowledging: Acknowledging::new(&sink),
             io_gate: LogGate::new(Duration::from_secs(10)),
             stopping: AtomicBool::new(false),
         });
@@ -130,9 +142,10 @@ impl Ingest {
             tcp,
             sources: Vec::new(),
             workers: Vec::new(),
+            questions: None,
             housekeeper: None,
         };
-        match ingest.spawn_all(policy, sockets, listeners, &sink) {
+        match ingest.spawn_all(policy, sockets, (listeners, certificates), &sink) {
             Ok(()) => Ok(ingest),
             Err(error) => {
                 ingest.stop();
@@ -145,7 +158,7 @@ impl Ingest {
         &mut self,
         policy: &IngestPolicy,
         sockets: Vec<Vec<(UdpSocket, usize)>>,
-        listeners: Vec<TcpListener>,
+        (listeners, certificates): (Vec<TcpListener>, Option<Certificates>),
         sink: &Arc<dyn Sink>,
     ) -> Result<(), IngestError> {
         for number in 0..policy.decoders() {
@@ -164,7 +177,12 @@ impl Ingest {
         }
         if !listeners.is_empty() {
             let (limits, shared) = (policy.connections.clone(), Arc::clone(&self.shared));
-            let acceptor = Acceptor { listeners, limits, shared };
+            if shared.acknowledging.is_on() {
+                let shared = Arc::clone(&shared);
+                let answer = move || shared.acknowledging.answer_questions();
+                self.questions = Some(spawn("weir-repeats".to_owned(), answer)?);
+            }
+            let acceptor = Acceptor { listeners, limits, certificates, shared };
             self.sources.push(spawn("weir-tcp".to_owned(), || acceptor.run())?);
         }
         let (shared, state_file) = (Arc::clone(&self.shared), self.state_file.clone());
@@ -211,6 +229,7 @@ impl Ingest {
             parked_sets: self.shared.door.parked_sets(),
             sockets: self.shared.sockets.iter().map(SocketBook::status).collect(),
             connections: self.shared.connections.status(),
+            acknowledge: self.shared.acknowledging.status(),
             queue: QueueStatus { chunks, octets, octets_max: self.queue_octets },
         }
     }
@@ -227,6 +246,8 @@ impl Ingest {
         join(self.sources.drain(..));
         self.shared.queue.close();
         join(self.workers.drain(..));
+        self.shared.acknowledging.close();
+        join(self.questions.take().into_iter());
         if let Some(housekeeper) = self.housekeeper.take() {
             housekeeper.thread().unpark();
             join(std::iter::once(housekeeper));

@@ -1,12 +1,13 @@
 //! The books as metrics, read at every scrape.
 
+mod connections;
+
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use weir_model::Addr;
 use weir_telemetry::{CappedLabels, Exposition, Label, OTHER, Registry};
 use weir_wire::{Dropped, Protocol};
 
-use crate::connections::CloseReason;
 use crate::ledger::{Account, Books, REASONS, Reason, TableBooks};
 use crate::shared::Shared;
 use crate::sink::SinkLoss;
@@ -26,7 +27,7 @@ pub(crate) fn register(
         ledger(out, &books);
         tables(out, &books, sink);
         sockets(out, &shared);
-        connections(out, &shared);
+        connections::collect(out, &shared);
         let mut labels = labels.lock().unwrap_or_else(PoisonError::into_inner);
         exporters(out, &shared, &mut labels);
     });
@@ -175,28 +176,6 @@ fn sockets(out: &mut Exposition, shared: &Shared) {
     out.gauge("weir_ingest_queue_octets", "Octets that wait for decoding", &[], octets as f64);
     let parked = "Sets parked at the moment for want of a template";
     out.gauge("weir_ingest_sets_waiting", parked, &[], shared.door.parked_sets() as f64);
-}
-
-fn connections(out: &mut Exposition, shared: &Shared) {
-    let status = shared.connections.status();
-    let opened = "Connections accepted, refused ones included";
-    out.counter("weir_ingest_connections_opened_total", opened, &[], status.totals.opened);
-    for reason in CloseReason::ALL {
-        out.counter(
-            "weir_ingest_connections_closed_total",
-            "Connections that ended, by reason",
-            &[("reason", reason.value())],
-            status.closed_by(*reason),
-        );
-    }
-    let open: usize = status.open.values().sum();
-    out.gauge("weir_ingest_connections_open", "Connections open", &[], open as f64);
-    out.counter(
-        "weir_ingest_connections_octets_discarded_total",
-        "Octets of messages that never arrived whole",
-        &[],
-        status.totals.octets_discarded,
-    );
 }
 
 /// Figures of one series of exporters: one (address, protocol), or all past the cap.

@@ -11,8 +11,8 @@ use weir_wire::Limits;
 /// protocol.
 pub const UDP_PORTS: [u16; 4] = [2055, 2056, 4739, 6343];
 
-/// Port of IPFIX over TCP (RFC 7011 §10.3.4).
-pub const TCP_PORT: u16 = 4739;
+/// Ports of IPFIX over TCP and over TLS (RFC 7011 §10.3.4, §11.1). Each takes both.
+pub const TCP_PORTS: [u16; 2] = [4739, 4740];
 
 /// How Weir receives.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct IngestPolicy {
     pub allow: Vec<Cidr>,
     /// Bounds of the TCP listener.
     pub connections: ConnectionLimits,
+    /// TLS on the TCP ports; without it, TLS is refused.
+    pub tls: Option<TlsPolicy>,
     /// Bounds of templates, exporters and parked data, for all receive threads together.
     pub limits: Limits,
     /// Where templates and options knowledge are kept over a restart.
@@ -65,16 +67,30 @@ pub struct ConnectionLimits {
     pub message: Duration,
     /// Most octets of a message.
     pub message_octets: usize,
+    /// Connections that are not TLS are refused.
+    pub plain_refused: bool,
+}
+
+/// Files that TLS needs, all PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPolicy {
+    /// The collector's certificate, and those between it and its CA.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// When set, clients must show a certificate that one of these signed.
+    pub client_ca: Option<PathBuf>,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> ConnectionLimits {
         ConnectionLimits {
-            total: 256,
+            total: 2_048,
             per_source: 16,
             idle: Duration::from_secs(3_600),
             message: Duration::from_secs(30),
             message_octets: 65_535,
+            plain_refused: false,
         }
     }
 }
@@ -84,7 +100,7 @@ impl Default for IngestPolicy {
         let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         IngestPolicy {
             udp: UDP_PORTS.map(any).into(),
-            tcp: vec![any(TCP_PORT)],
+            tcp: TCP_PORTS.map(any).into(),
             receive_threads: 0,
             decode_threads: 0,
             in_order: false,
@@ -93,6 +109,7 @@ impl Default for IngestPolicy {
             flush_after: Duration::from_millis(100),
             allow: Vec::new(),
             connections: ConnectionLimits::default(),
+            tls: None,
             limits: Limits::default(),
             state_file: None,
             state_interval: Duration::from_secs(60),

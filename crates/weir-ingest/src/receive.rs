@@ -16,7 +16,7 @@ use crate::door::Arrivals;
 use crate::ledger::Reason;
 use crate::shared::Shared;
 use crate::socket::granted_buffer;
-use crate::sys::{self, Batch, SLOT};
+use crate::sys::{self, Batch, Interest, SLOT};
 
 /// Datagrams that should gather while a thread rests. More would leave the processor's caches
 /// before they are decoded, fewer would not be worth the wake-ups of two threads.
@@ -78,7 +78,7 @@ impl Receiver {
                 None => 100,
             };
             ready.clear();
-            let fds = self.sockets.iter().map(|(socket, _)| socket.as_raw_fd());
+            let fds = self.sockets.iter().map(|(socket, _)| Interest::read(socket.as_raw_fd()));
             if let Err(error) = sys::poll(&mut polls, fds, timeout_ms, |i| ready.push(i)) {
                 tracing::error!(%error, "cannot wait for datagrams");
                 std::thread::sleep(Duration::from_millis(100));
@@ -158,7 +158,7 @@ impl Receiver {
             }
             let octets = &chunk.octets[start..start + datagram.len];
             let received = Received::udp(at, datagram.source);
-            chunk.entries.extend(door.admit(octets, start, received, arrivals));
+            chunk.entries.extend(door.admit(octets, start, received, arrivals).entry);
         }
         self.shared.door.note(arrivals);
         if chunk.entries.is_empty() {

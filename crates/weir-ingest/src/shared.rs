@@ -7,6 +7,7 @@ use std::time::Duration;
 use weir_model::Clock;
 use weir_telemetry::LogGate;
 
+use crate::acknowledge::Acknowledging;
 use crate::chunk::{Chunk, Pool};
 use crate::connections::ConnectionBooks;
 use crate::door::Door;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sockets: Vec<SocketBook>,
     pub(crate) connections: ConnectionBooks,
+    pub(crate) acknowledging: Acknowledging,
     pub(crate) io_gate: LogGate<usize>,
     pub(crate) stopping: AtomicBool,
 }

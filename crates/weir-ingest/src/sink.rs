@@ -2,6 +2,7 @@
 
 use weir_telemetry::Label;
 use weir_wire::Output;
+use weir_wire::acknowledge::Instance;
 
 /// Why a sink lost rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +82,33 @@ pub trait Sink: Send + Sync {
     /// Takes the rows of `output`, which is sealed; batches may be empty. The caller clears it
     /// afterwards, so an implementation copies, or puts another batch in place of what it takes.
     fn accept(&self, output: &mut Output) -> Verdict;
+
+    /// The sink as one whose rows outlive this run; `None` (the default) when they do not. Only
+    /// such a sink makes ingest acknowledge records.
+    fn durable(&self) -> Option<&dyn DurableSink> {
+        None
+    }
+}
+
+/// Says whether the rows of one [`DurableSink::accept_tracked`] are durable by now.
+pub type Ticket = Box<dyn Fn() -> bool + Send>;
+
+/// A sink whose rows outlive this run.
+pub trait DurableSink: Sink {
+    /// As [`Sink::accept`], with a ticket for the rows that were taken. The flows of one call are
+    /// durable together or not at all, whatever happens.
+    fn accept_tracked(&self, output: &mut Output) -> (Verdict, Ticket);
+
+    /// The messages of an exporter's domain that are kept, this run's or an earlier one's, from
+    /// `first` on. May take long.
+    fn kept(&self, instance: &Instance, domain: u32, first: u64) -> Kept;
+}
+
+/// Numbers of messages (`export_sequence`) that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Ranges of numbers in which every message is kept.
+    pub numbers: Vec<std::ops::Range<u64>>,
+    /// Everything below is in `numbers`: past it, ask again. More than what was asked for.
+    pub until: u64,
 }

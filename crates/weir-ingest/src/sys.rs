@@ -147,16 +147,36 @@ fn socket_addr(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-/// Waits until one of `fds` can be read (or has failed), or for `timeout_ms`. Calls `ready` with
-/// the index of each. An interruption counts as a time-out.
+/// What is waited for on one descriptor; with neither it is left out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interest {
+    pub(crate) fd: RawFd,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+impl Interest {
+    /// To read alone.
+    pub(crate) fn read(fd: RawFd) -> Interest {
+        Interest { fd, read: true, write: false }
+    }
+}
+
+/// Waits until one of `fds` can be read or written (or has failed), or for `timeout_ms`. Calls
+/// `ready` with the index of each. An interruption counts as a time-out.
 pub(crate) fn poll(
     polls: &mut Vec<libc::pollfd>,
-    fds: impl Iterator<Item = RawFd>,
+    fds: impl Iterator<Item = Interest>,
     timeout_ms: i32,
     mut ready: impl FnMut(usize),
 ) -> io::Result<()> {
     polls.clear();
-    polls.extend(fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }));
+    polls.extend(fds.map(|Interest { fd, read, write }| libc::pollfd {
+        // The kernel skips negative ones, which would else be ready as soon as they are hung up.
+        fd: if read || write { fd } else { -1 },
+        events: if read { libc::POLLIN } else { 0 } | if write { libc::POLLOUT } else { 0 },
+        revents: 0,
+    }));
     // SAFETY: the vector is borrowed mutably for the call and as long as its length says.
     let n = unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, timeout_ms) };
     if n < 0 {

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use weir_wire::{Gathering, Message, Output, Released, Tally};
 
+use crate::acknowledge::Noted;
 use crate::chunk::{Chunk, Entry};
 use crate::ledger::rows_of;
 use crate::queue::Popped;
 use crate::shared::Shared;
-use crate::sink::{Sink, SinkLoss, Verdict};
+use crate::sink::{Sink, SinkLoss, Ticket, Verdict};
 
 /// One decode thread.
 pub(crate) struct Worker {
@@ -30,12 +31,22 @@ struct Gathered {
     output: Output,
     tally: Tally,
     since: Option<Instant>,
+    /// Messages among them that exporters wait to hear of. Never more than rows and messages of a
+    /// batch, since a flush takes them.
+    noted: Vec<Noted>,
+}
+
+impl Gathered {
+    fn is_empty(&self) -> bool {
+        self.output.is_empty() && self.noted.is_empty()
+    }
 }
 
 impl Worker {
     /// Decodes until the queue is closed and empty, then hands on the rest.
     pub(crate) fn run(self) {
-        let mut gathered = Gathered { output: Output::new(), tally: Tally::default(), since: None };
+        let (output, noted) = (Output::new(), Vec::new());
+        let mut gathered = Gathered { output, tally: Tally::default(), since: None, noted };
         loop {
             let due = gathered.since.map(|since| since + self.flush_after);
             let patience =
@@ -63,7 +74,7 @@ impl Worker {
         books.messages.kept += chunk.entries.len() as u64;
         drop(books);
         self.shared.pool.give(chunk);
-        if gathered.since.is_none() && !gathered.output.is_empty() {
+        if gathered.since.is_none() && !gathered.is_empty() {
             gathered.since = Some(Instant::now());
         }
         if gathered.output.is_full() {
@@ -94,31 +105,43 @@ impl Worker {
             self.shared.door.ledger.charge_tally(message.received.source.ip(), &tally);
             gathered.tally += &tally;
         }
+        // Its rows are all in this output, or on their way into it: no flush comes in between.
+        gathered.noted.extend(entry.noted);
     }
 
     /// Hands the rows to the sink.
     fn flush(&self, gathered: &mut Gathered) {
         gathered.since = None;
         if gathered.output.is_empty() {
-            return;
+            let nothing = std::mem::take(&mut gathered.noted);
+            return self.shared.acknowledging.handed(nothing, Verdict::KEPT, None);
         }
         // Rows must be in the books before the sink's word on them is.
         self.shared.door.ledger.books().count(&std::mem::take(&mut gathered.tally));
         gathered.output.seal();
         let rows = rows_of(&gathered.output);
-        let verdict = self.accept(&mut gathered.output);
+        let noted = std::mem::take(&mut gathered.noted);
+        let (verdict, ticket) = self.accept(&mut gathered.output, !noted.is_empty());
         self.shared.door.ledger.books().settle(rows, verdict);
+        self.shared.acknowledging.handed(noted, verdict, ticket);
         gathered.output.clear();
     }
 
     /// A sink that panics loses its rows, not the thread that decodes for everyone.
-    fn accept(&self, output: &mut Output) -> Verdict {
-        let accepted = catch_unwind(AssertUnwindSafe(|| self.sink.accept(output)));
+    fn accept(&self, output: &mut Output, tracked: bool) -> (Verdict, Option<Ticket>) {
+        let durable = self.sink.durable().filter(|_| tracked);
+        let accepted = catch_unwind(AssertUnwindSafe(|| match durable {
+            Some(sink) => {
+                let (verdict, ticket) = sink.accept_tracked(output);
+                (verdict, Some(ticket))
+            }
+            None => (self.sink.accept(output), None),
+        }));
         accepted.unwrap_or_else(|_| {
             tracing::error!(sink = self.sink.name(), "sink panicked, its rows are lost");
             // Whatever half of them it had taken out is not looked at again.
             *output = Output::new();
-            Verdict::lost(SinkLoss::Panicked)
+            (Verdict::lost(SinkLoss::Panicked), None)
         })
     }
 }

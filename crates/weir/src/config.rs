@@ -49,8 +49,17 @@ sections! {
     ingest: IngestConfig {
         /// UDP ports. A port alone listens on all addresses, IPv4 and IPv6.
         udp: List<Endpoint> = "[2055, 2056, 4739, 6343]";
-        /// TCP ports for IPFIX.
-        tcp: List<Endpoint> = "[4739]";
+        /// TCP ports for IPFIX, plain or within TLS: each takes both.
+        tcp: List<Endpoint> = "[4739, 4740]";
+        /// The collector's certificate (PEM, with those between it and its CA); empty speaks no
+        /// TLS. Changed files are taken without a restart.
+        tls_certificate: PathBuf = "\"\"";
+        /// Its private key (PEM).
+        tls_key: PathBuf = "\"\"";
+        /// When set, exporters that speak TLS must show a certificate that a CA in this file signed.
+        tls_client_ca: PathBuf = "\"\"";
+        /// Refuses TCP connections that do not speak TLS.
+        tls_only: bool = "false";
         /// Address blocks that may send, as in ["10.0.0.0/8"]; empty allows all.
         allow: List<Block> = "[]";
         /// Receive buffer to ask the kernel for, per UDP socket; net.core.rmem_max bounds it.
@@ -73,7 +82,7 @@ sections! {
         /// See parked_max.
         parked_age: Span = "\"30m\"";
         /// TCP connections at once.
-        connections_max: usize = "256";
+        connections_max: usize = "2048";
         /// Silence after which a TCP connection is closed.
         connection_idle: Span = "\"1h\"";
         /// Sampling rates of exporters that tell none, as in ["10.0.0.0/24=512"].

@@ -19,6 +19,7 @@ use crate::demo::Demo;
 
 mod access;
 mod collecting;
+mod kept;
 mod losses;
 mod metering;
 mod metrics;

@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use weir_telemetry::Label;
 
+use crate::tls::{HandshakeFault, TlsStatus};
+
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -28,12 +30,28 @@ pub enum CloseReason {
     TooMany,
     /// As many connections from this address as may be.
     TooManyFromSource,
-    /// It began with a TLS record; there is no TLS listener yet.
+    /// It began with a TLS record, and no certificate is configured.
     Tls,
     /// Its octets are not IPFIX.
     NotIpfix,
     /// A message claims fewer octets than its header, or more than the limit.
     MessageLength,
+    /// The client's certificate was refused.
+    TlsCertificate,
+    /// The handshake of TLS failed otherwise.
+    TlsHandshake,
+    /// TLS broke after the handshake.
+    TlsBroken,
+    /// It is not TLS, and only TLS is taken.
+    PlainRefused,
+    /// The exporter does not read our answers.
+    NotReading,
+    /// Records could not be kept for the moment; the exporter still has them.
+    NotKept,
+    /// The exporter came again on another connection.
+    Superseded,
+    /// More announced streams than may be, or too scattered.
+    TooManyStreams,
 }
 
 impl CloseReason {
@@ -52,15 +70,40 @@ impl CloseReason {
             CloseReason::NotAllowed => "not_allowed",
             CloseReason::TooMany => "too_many",
             CloseReason::TooManyFromSource => "too_many_from_source",
-            CloseReason::Tls => "tls_not_supported",
+            CloseReason::Tls => "tls_not_configured",
             CloseReason::NotIpfix => "not_ipfix",
             CloseReason::MessageLength => "message_length",
+            CloseReason::TlsCertificate => "tls_certificate",
+            CloseReason::TlsHandshake => "tls_handshake",
+            CloseReason::TlsBroken => "tls_broken",
+            CloseReason::PlainRefused => "plain_refused",
+            CloseReason::NotReading => "not_reading",
+            CloseReason::NotKept => "not_kept",
+            CloseReason::Superseded => "superseded",
+            CloseReason::TooManyStreams => "too_many_streams",
         }
     }
 
     /// True when an operator may want to know.
     pub(crate) const fn is_fault(self) -> bool {
-        !matches!(self, CloseReason::Peer | CloseReason::Stopped | CloseReason::Idle)
+        use CloseReason::{Idle, Peer, Stopped, Superseded};
+        !matches!(self, Peer | Stopped | Idle | Superseded)
+    }
+
+    /// What an operator can do, where that is not plain.
+    pub(crate) const fn remedy(self) -> Option<&'static str> {
+        match self {
+            CloseReason::Tls => {
+                Some("set ingest.tls_certificate and ingest.tls_key, see docs/tls.md")
+            }
+            CloseReason::PlainRefused => {
+                Some("have the exporter speak TLS, or unset ingest.tls_only")
+            }
+            CloseReason::NotAllowed => Some("add the exporter to ingest.allow"),
+            CloseReason::TooMany => Some("raise ingest.connections_max"),
+            CloseReason::NotKept => Some("see what the store says of its disk"),
+            _ => None,
+        }
     }
 }
 
@@ -79,6 +122,14 @@ impl Label for CloseReason {
         CloseReason::Tls,
         CloseReason::NotIpfix,
         CloseReason::MessageLength,
+        CloseReason::TlsCertificate,
+        CloseReason::TlsHandshake,
+        CloseReason::TlsBroken,
+        CloseReason::PlainRefused,
+        CloseReason::NotReading,
+        CloseReason::NotKept,
+        CloseReason::Superseded,
+        CloseReason::TooManyStreams,
     ];
 
     fn index(self) -> usize {
@@ -99,6 +150,14 @@ pub struct ConnectionTotals {
     pub closed: [u64; CloseReason::COUNT],
     /// Octets of messages that never arrived whole.
     pub octets_discarded: u64,
+    /// Connections that began as IPFIX does (or as nothing that is known).
+    pub plain: u64,
+    /// Connections that began as TLS does.
+    pub tls: u64,
+    /// Handshakes that came to their end.
+    pub handshakes: u64,
+    /// Handshakes that failed, by [`HandshakeFault`].
+    pub handshakes_failed: [u64; HandshakeFault::COUNT],
 }
 
 /// Connections at one moment.
@@ -108,6 +167,12 @@ pub struct ConnectionStatus {
     pub totals: ConnectionTotals,
     /// Open ones, by address.
     pub open: HashMap<IpAddr, usize>,
+    /// Those of them that are TLS.
+    pub open_tls: usize,
+    /// Those of them whose exporters wait for acknowledgements.
+    pub open_acknowledged: usize,
+    /// What is known of the certificates.
+    pub certificates: TlsStatus,
 }
 
 impl ConnectionStatus {
@@ -132,8 +197,28 @@ impl ConnectionBooks {
         status.totals.octets_discarded += discarded;
     }
 
-    pub(crate) fn set_open(&self, open: HashMap<IpAddr, usize>) {
-        self.lock().open = open;
+    pub(crate) fn kind(&self, tls: bool) {
+        let totals = &mut self.lock().totals;
+        *(if tls { &mut totals.tls } else { &mut totals.plain }) += 1;
+    }
+
+    pub(crate) fn handshake(&self) {
+        self.lock().totals.handshakes += 1;
+    }
+
+    pub(crate) fn handshake_failed(&self, fault: HandshakeFault) {
+        self.lock().totals.handshakes_failed[fault.index()] += 1;
+    }
+
+    pub(crate) fn set_certificates(&self, certificates: TlsStatus) {
+        self.lock().certificates = certificates;
+    }
+
+    /// Open ones by address, and how many of them are TLS and acknowledged.
+    pub(crate) fn set_open(&self, open: HashMap<IpAddr, usize>, kinds: (usize, usize)) {
+        let mut status = self.lock();
+        status.open = open;
+        (status.open_tls, status.open_acknowledged) = kinds;
     }
 
     pub(crate) fn status(&self) -> ConnectionStatus {

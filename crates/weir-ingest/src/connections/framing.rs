@@ -14,7 +14,7 @@ use super::CloseReason;
 const HEADER: usize = 16;
 
 /// First octet of a TLS record that carries a handshake (RFC 8446 §5.1).
-const TLS_HANDSHAKE: u8 = 0x16;
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What stands at the front of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

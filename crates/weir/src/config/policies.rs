@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use weir_api::ApiPolicy;
-use weir_ingest::{ConnectionLimits, IngestPolicy};
+use weir_ingest::{ConnectionLimits, IngestPolicy, TlsPolicy};
 use weir_meter::cache::CachePolicy;
 use weir_meter::owner::OwnerPolicy;
 use weir_meter::owner::runtime::RuntimePolicy;
@@ -98,6 +98,7 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
     if config.ingest.udp.0.is_empty() && config.ingest.tcp.0.is_empty() {
         layers.refuse("ingest.udp", "there must be a UDP or a TCP port to receive on".to_owned());
     }
+    refuse_half_tls(&mut layers, &config.ingest);
     let Config { log, data, ingest, meter, store, http, query } = layers.finish()?;
     Ok(Policies {
         log: log_policy(&log),
@@ -114,6 +115,25 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
         },
         folder: data.folder,
     })
+}
+
+/// A certificate and its key belong together, and what else TLS can do needs them.
+fn refuse_half_tls(layers: &mut Layers, config: &IngestConfig) {
+    let set = |path: &Path| !path.as_os_str().is_empty();
+    match (set(&config.tls_certificate), set(&config.tls_key)) {
+        (true, false) => layers.refuse("ingest.tls_certificate", "needs ingest.tls_key".to_owned()),
+        (false, true) => layers.refuse("ingest.tls_key", "needs ingest.tls_certificate".to_owned()),
+        (true, true) => {}
+        (false, false) => {
+            let needs = || "needs ingest.tls_certificate and ingest.tls_key".to_owned();
+            if set(&config.tls_client_ca) {
+                layers.refuse("ingest.tls_client_ca", needs());
+            }
+            if config.tls_only {
+                layers.refuse("ingest.tls_only", needs());
+            }
+        }
+    }
 }
 
 /// The store's folder within the data folder: what is beside it is not the store's.
@@ -140,8 +160,16 @@ fn ingest_policy(config: IngestConfig, data: &Path) -> IngestPolicy {
         connections: ConnectionLimits {
             total: config.connections_max,
             idle: config.connection_idle.0,
+            plain_refused: config.tls_only,
             ..ConnectionLimits::default()
         },
+        tls: Some(config.tls_certificate).filter(|path| !path.as_os_str().is_empty()).map(
+            |certificate| TlsPolicy {
+                certificate,
+                key: config.tls_key,
+                client_ca: Some(config.tls_client_ca).filter(|path| !path.as_os_str().is_empty()),
+            },
+        ),
         limits: Limits {
             exporters: config.exporters_max,
             templates: config.templates_max,
