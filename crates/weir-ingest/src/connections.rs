@@ -39,6 +39,9 @@ const SWEEP: Duration = Duration::from_millis(100);
 /// How long a connection that is held waits for its next try.
 const HELD_MS: i32 = 5;
 
+/// Octets that the kernel may hold for a peer that does not read.
+const SEND_BUFFER: usize = 8 << 10;
+
 /// The thread that serves connections.
 pub(crate) struct Acceptor {
     pub(crate) listeners: Vec<TcpListener>,
@@ -251,6 +254,9 @@ impl Acceptor {
 fn prepare(stream: TcpStream) -> std::io::Result<TcpStream> {
     stream.set_nonblocking(true)?;
     // A peer that vanished without a word is noticed by the kernel, not only by the idle time-out.
-    socket2::SockRef::from(&stream).set_keepalive(true)?;
+    let socket = socket2::SockRef::from(&stream);
+    socket.set_keepalive(true)?;
+    // What we send is answers of 16 octets: a peer that does not read them is found out soon.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     Ok(stream)
 }

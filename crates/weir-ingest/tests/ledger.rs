@@ -7,6 +7,8 @@ mod harness;
 
 #[path = "ledger/accounts.rs"]
 mod accounts;
+#[path = "ledger/acknowledge.rs"]
+mod acknowledge;
 #[path = "ledger/connections.rs"]
 mod connections;
 #[path = "ledger/limits.rs"]
@@ -15,3 +17,5 @@ mod limits;
 mod overload;
 #[path = "ledger/restart.rs"]
 mod restart;
+#[path = "ledger/tls.rs"]
+mod tls;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod certificates;
 pub mod clock;
 pub mod corpus;
 pub mod damage;
@@ -15,4 +16,4 @@ pub use capture::{Payload, payloads};
 pub use clock::FakeClock;
 pub use corpus::{corpus, skip_aloud};
 pub use damage::Dice;
-pub use message::{Ipfix, NetFlow9, Template};
+pub use message::{Ipfix, NetFlow9, Template, announcement};

@@ -113,6 +113,19 @@ impl Ipfix {
     }
 }
 
+/// The announcement of an exporter that waits for acknowledgements
+/// (docs/formats/acknowledgement.md), with its template.
+pub fn announcement(domain: u32, instance: &[u8; 16], first: u64) -> Vec<u8> {
+    const PEN: u32 = 32_473;
+    let template = Template::options(999, 1, &[(149, 4)])
+        .enterprise(PEN, 30_001, 1)
+        .enterprise(PEN, 30_002, 16)
+        .enterprise(PEN, 30_003, 8);
+    let record = [&domain.to_be_bytes()[..], &[1], instance, &first.to_be_bytes()].concat();
+    let sequence = (first as u32).wrapping_sub(1);
+    Ipfix::new(0, sequence, domain).template(&template).data(999, &record).build()
+}
+
 /// A NetFlow v9 packet (RFC 3954 §5.1) that grows FlowSet by FlowSet.
 #[derive(Debug, Clone)]
 pub struct NetFlow9 {
