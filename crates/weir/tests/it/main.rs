@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
 
 mod access;
+mod acknowledge;
 mod commands;
 mod console;
 mod decode;

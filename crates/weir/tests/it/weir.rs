@@ -65,6 +65,7 @@ pub struct Serve {
     pub child: Child,
     pub url: String,
     pub udp: String,
+    pub tcp: String,
     log: std::sync::mpsc::Receiver<String>,
 }
 
@@ -96,8 +97,8 @@ impl Serve {
             let (_, rest) = ready.split_once(&format!(" {name}=")).unwrap();
             rest.split(' ').next().unwrap().to_owned()
         };
-        let (url, udp) = (field("url"), field("udp"));
-        Serve { child, url, udp, log }
+        let (url, udp, tcp) = (field("url"), field("udp"), field("tcp"));
+        Serve { child, url, udp, tcp, log }
     }
 
     /// Waits for a line of the log.
