@@ -224,10 +224,35 @@ pub struct Collecting {
     pub queue: QueueView,
     /// Open TCP connections.
     pub connections: usize,
+    /// TLS and acknowledgements on them.
+    pub secure: SecureView,
     /// What was lost when.
     pub losses: Vec<LossView>,
     /// Metering of this machine.
     pub meter: MeterView,
+}
+
+/// TLS and acknowledgements on TCP connections.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SecureView {
+    /// TLS is spoken.
+    pub tls: bool,
+    /// Exporters that speak it must show a certificate.
+    pub mutual: bool,
+    /// Open connections that speak it.
+    pub connections_tls: usize,
+    /// Open connections whose exporters wait for acknowledgements.
+    pub connections_acknowledged: usize,
+    /// Handshakes that failed, by reason.
+    pub handshakes_failed: BTreeMap<&'static str, u64>,
+    /// When the collector's certificate ends.
+    #[serde(serialize_with = "as_text_or_null")]
+    pub certificate_expires: Option<Timestamp>,
+    /// When the first certificate of the client CA ends.
+    #[serde(serialize_with = "as_text_or_null")]
+    pub client_ca_expires: Option<Timestamp>,
+    /// Changed certificates that could not be used: the old ones are in use.
+    pub reloads_failed: u64,
 }
 
 /// Metering of this machine.

@@ -54,7 +54,8 @@ pub(crate) fn udp(address: SocketAddr, buffer: usize) -> Result<UdpSocket, Liste
 pub(crate) fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let fail = |source| ListenError { transport: "tcp", address, source };
     let socket = bound(address, Type::STREAM, Protocol::TCP, Share::No).map_err(fail)?;
-    socket.listen(128).map_err(fail)?;
+    // A fleet of agents comes at once when the collector was away; what does not fit waits a second.
+    socket.listen(1_024).map_err(fail)?;
     Ok(socket.into())
 }
 

@@ -14,10 +14,13 @@ use crate::app::App;
 use crate::html::{Fact, Grouped};
 use crate::problem::{Kind, Problem};
 use crate::respond;
-use crate::view::{Collecting, Loss, LossView};
+use crate::view::{Collecting, Loss, LossView, SecureView};
 
 /// Age of an uncommitted row past which the disk is called slow.
 const COMMIT_LAG_MAX_MS: u64 = 5_000;
+
+/// How long before their end certificates are told of.
+const CERTIFICATE_SOON: Duration = Duration::from_secs(14 * 86_400);
 
 /// Something that an operator should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -99,6 +102,7 @@ pub async fn health(State(app): State<App>) -> Response {
         "queue": collecting.queue,
         "sockets": collecting.sockets,
         "connections": collecting.connections,
+        "secure": collecting.secure,
         "meter": collecting.meter,
         "rollup_lag_ms": rollup_lag_ms(&app.store().snapshot()),
         "store": store,
@@ -134,6 +138,7 @@ fn concerns(collecting: &Collecting, store: &StoreHealth, now: Timestamp) -> Vec
             ..warning(what, remedy)
         }
     }));
+    concerns.extend(of_certificates(&collecting.secure, now));
     let ledger = &collecting.ledger;
     let metered = &collecting.meter.ledger;
     for (name, account) in [
@@ -149,6 +154,18 @@ fn concerns(collecting: &Collecting, store: &StoreHealth, now: Timestamp) -> Vec
         }
     }
     concerns
+}
+
+/// Certificates that end soon, or have ended.
+fn of_certificates(secure: &SecureView, now: Timestamp) -> impl Iterator<Item = Concern> {
+    let own = ("the certificate of ingest.tls_certificate", secure.certificate_expires);
+    let ca = ("a certificate in ingest.tls_client_ca", secure.client_ca_expires);
+    [own, ca].into_iter().filter_map(move |(which, ends)| {
+        let ends = ends.filter(|ends| *ends < now.plus(CERTIFICATE_SOON))?;
+        let verb = if ends <= now { "ended" } else { "ends" };
+        let remedy = "write a new one over it (docs/tls.md); it is taken without a restart";
+        Some(warning(format!("{which} {verb} at {ends}"), remedy))
+    })
 }
 
 /// Losses that are over.
@@ -254,6 +271,27 @@ mod tests {
 
     fn loss(what: Loss, total: u64, recent: u64) -> LossView {
         LossView { what, total, recent, since: Some(NOW), last_at: Some(NOW) }
+    }
+
+    #[test]
+    fn certificates_that_end_within_two_weeks_are_told() {
+        let at = |days: i64| Some(Timestamp(NOW.0 + days * 86_400_000_000_000));
+        let secure = |own, ca| SecureView {
+            certificate_expires: own,
+            client_ca_expires: ca,
+            ..SecureView::default()
+        };
+        let told = |secure: &SecureView| -> Vec<String> {
+            of_certificates(secure, NOW).map(|concern| concern.what).collect()
+        };
+        assert_eq!(told(&secure(at(15), None)), [""; 0]);
+        assert_eq!(
+            told(&secure(at(13), at(-1))),
+            [
+                "the certificate of ingest.tls_certificate ends at 2026-12-03T12:00:00Z",
+                "a certificate in ingest.tls_client_ca ended at 2026-11-19T12:00:00Z",
+            ]
+        );
     }
 
     #[test]

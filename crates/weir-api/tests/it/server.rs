@@ -170,6 +170,7 @@ fn collecting() -> Collecting {
         }],
         queue: Default::default(),
         connections: 0,
+        secure: Default::default(),
         meter: MeterView {
             enabled: true,
             addr: Some(Addr::v4(0xc000_0202)),

@@ -10,6 +10,7 @@ use weir_model::columns::{flows, options};
 use weir_model::{FlowBatch, Scalar, elements};
 use weir_testkit::message::{Ipfix, NetFlow9, Template};
 
+mod acknowledge;
 mod limits;
 mod options_knowledge;
 

@@ -8,10 +8,13 @@ use weir_api::Collecting;
 use weir_api::view::processes::ProcessView;
 use weir_api::view::{
     AccountView, ExporterView, FieldView, LedgerView, MeterView, QueueView, SamplingView,
-    SequenceView, SocketView, TemplateView, TemplatesView,
+    SecureView, SequenceView, SocketView, TemplateView, TemplatesView,
 };
-use weir_ingest::{Account, ExporterDrops, Ingest, IngestStatus, Reason};
+use weir_ingest::{
+    Account, ConnectionStatus, ExporterDrops, HandshakeFault, Ingest, IngestStatus, Reason,
+};
 use weir_model::{Addr, Clock, SystemClock};
+use weir_telemetry::Label;
 use weir_wire::template::{Field, VARIABLE};
 use weir_wire::{Dropped, ExporterStatus, TemplateStatus};
 
@@ -149,8 +152,25 @@ fn collecting(status: &IngestStatus) -> Collecting {
             octets_max: status.queue.octets_max as u64,
         },
         connections: status.connections.open.values().sum(),
+        secure: secure(&status.connections),
         losses: Vec::new(),
         meter: MeterView::default(),
+    }
+}
+
+fn secure(status: &ConnectionStatus) -> SecureView {
+    let failed = HandshakeFault::ALL.iter().zip(status.totals.handshakes_failed);
+    let failed = failed.filter(|(_, n)| *n > 0).map(|(fault, n)| (fault.value(), n));
+    let certificates = &status.certificates;
+    SecureView {
+        tls: certificates.enabled,
+        mutual: certificates.mutual,
+        connections_tls: status.open_tls,
+        connections_acknowledged: status.open_acknowledged,
+        handshakes_failed: failed.collect(),
+        certificate_expires: certificates.certificate_expires,
+        client_ca_expires: certificates.client_ca_expires,
+        reloads_failed: certificates.reload_failures,
     }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Column, Exporter } from "../api/types";
 import { LOST_MS, lossOf } from "../overview/plan";
+import { lossesOf } from "./reasons";
 import { LOSS_MAX, SKEW_MAX_MS } from "./words";
 
 export interface Row {
@@ -31,7 +32,7 @@ export function rows(exporters: Exporter[], now: number): Row[] {
       lastSeen,
       isSilent: now - lastSeen > LOST_MS,
       loss,
-      dropped: Object.values(exporter.dropped).reduce((sum, count) => sum + Number(count), 0),
+      dropped: lossesOf(exporter.dropped),
       isLossy: loss.share > LOSS_MAX,
       isSkewed: Math.abs(exporter.clock_skew_ms) > SKEW_MAX_MS,
     };

@@ -58,6 +58,10 @@ const REASONS: Record<string, Reason> = {
     what: "One message claims more records than fit into one.",
     todo: "See who sends it: no ordinary exporter does.",
   },
+  duplicate: {
+    what: "An exporter that waits for acknowledgements sent again what is kept already.",
+    todo: "Nothing: no record is lost by it. After a restart of Weir some are expected.",
+  },
   sink_disk_full: {
     what: "The disk of the data folder had no room.",
     todo: "Free space there, set or lower store.octets_max, or shorten store.keep_flows.",
@@ -94,9 +98,19 @@ export function isSink(name: string): boolean {
   return name.startsWith("sink_");
 }
 
+/** False for what is kept all the same: it came once more. */
+export function isLoss(name: string): boolean {
+  return name !== "duplicate";
+}
+
 export interface Drop {
   name: string;
   count: number;
+}
+
+/** How many were lost, for all reasons together. */
+export function lossesOf(dropped: Record<string, number>): number {
+  return Object.entries(dropped).reduce((sum, [name, count]) => (isLoss(name) ? sum + Number(count) : sum), 0);
 }
 
 /** The reasons that happened, the most frequent first. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { drops, isSink, reason } from "./reasons";
+import { drops, isLoss, isSink, reason } from "./reasons";
 import { balance, forecast, forecastLevel, lasting, lossText, numberedUnit, samplingText, skewText } from "./words";
 
 test("times last in two units at most", () => {
@@ -55,10 +55,11 @@ test("every reason of the ledger is explained, the most frequent first", () => {
   const names = [
     "not_allowed", "queue_full", "truncated", "unknown_protocol", "malformed_message", "malformed_set",
     "malformed_template", "template_quota", "no_template", "park_quota", "reserved", "exporter_quota",
-    "record_quota", "sink_disk_full", "sink_io", "sink_closed", "sink_refused", "sink_panicked",
+    "record_quota", "duplicate", "sink_disk_full", "sink_io", "sink_closed", "sink_refused", "sink_panicked",
   ];
   for (const name of names) expect(reason(name).what).not.toContain("does not know");
   expect(reason("later").what).toContain("does not know");
   expect(drops({ a: 1, b: 5, c: 0 })).toEqual([{ name: "b", count: 5 }, { name: "a", count: 1 }]);
   expect(isSink("sink_io")).toBe(true);
+  expect([isLoss("duplicate"), isLoss("queue_full")]).toEqual([false, true]);
 });

@@ -91,7 +91,7 @@ test("what is metered here counts like what is received", () => {
   const account = (kept: number, dropped: Record<string, number> = {}) => ({ received: kept, kept, in_flight: 0, dropped });
   const health = {
     sockets: [{ kernel_dropped: 7 }, { kernel_dropped: 1 }],
-    ledger: { messages: account(10, { malformed: 2 }), sets: account(20), records: account(30) },
+    ledger: { messages: account(10, { malformed: 2, duplicate: 9 }), sets: account(20), records: account(30) },
     meter: { ledger: { flows: account(400, { store: 3 }), counters: account(5000) } },
   } as unknown as Health;
   expect(keptBy(health)).toBe(5430);

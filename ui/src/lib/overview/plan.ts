@@ -2,6 +2,7 @@
 // Pure; all figures are given.
 
 import type { Dimension, Exporter, Health, Query } from "../api/types";
+import { lossesOf } from "../health/reasons";
 import { bucketFor, type Span } from "../state/time";
 
 export const MEASURES = ["bps", "pps", "fps"] as const;
@@ -160,10 +161,9 @@ export function keptBy({ ledger, meter }: Health): number {
 /** Dropped by the kernel and by Weir itself since its start, whatever the reason. */
 export function ownDrops(health: Health): { kernel: number; weir: number } {
   const kernel = health.sockets.reduce((sum, socket) => sum + socket.kernel_dropped, 0);
-  const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, count) => all + count, 0);
   const { messages, sets, records } = health.ledger;
   const { flows, counters } = health.meter.ledger;
-  const weir = [messages, sets, records, flows, counters].reduce((all, account) => all + sum(account.dropped), 0);
+  const weir = [messages, sets, records, flows, counters].reduce((all, account) => all + lossesOf(account.dropped), 0);
   return { kernel, weir };
 }
 
