@@ -11,4 +11,5 @@ mod files;
 mod goflow;
 mod meter;
 mod top;
+mod tls;
 mod weir;
