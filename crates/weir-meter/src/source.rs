@@ -16,6 +16,7 @@ pub mod interfaces;
 #[cfg(weir_bpf)]
 mod kernel_time;
 pub mod sampler;
+mod namespaces;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;

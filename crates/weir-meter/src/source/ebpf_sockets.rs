@@ -16,8 +16,8 @@ use aya::maps::{Array, HashMap, Map, MapData, RingBuf};
 use weir_model::Timestamp;
 
 use super::inet_diag::message::state_name;
-use super::inet_diag::namespaces;
 use super::kernel_time::Times;
+use super::namespaces;
 use super::{Intake, Source, SourceError, Tier};
 use crate::bpf::pair::Pair;
 use crate::bpf::{BpfError, Object, map_fd, sys};

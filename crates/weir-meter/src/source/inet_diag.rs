@@ -7,16 +7,15 @@
 //! Our own network namespace needs no privilege; others are looked into where `setns` is allowed.
 
 pub(super) mod message;
-pub(super) mod namespaces;
 mod space;
 mod table;
 mod tcp_info;
 
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::namespaces::{self, Others};
 use super::{Intake, Source, SourceError, Tier};
 use crate::cache::Moment;
 use crate::netlink::Netlink;
@@ -28,10 +27,6 @@ pub(crate) const NAME: &str = "inet_diag";
 const NAMESPACES: &str = "network_namespaces";
 /// Longest interval between looks.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
-/// How often namespaces are looked for.
-const LOOK_FOR_SPACES: Duration = Duration::from_secs(5);
-/// Most namespaces beside our own: each has two sockets open.
-const SPACES_MAX: usize = 512;
 
 /// What of it an operator decides.
 #[derive(Debug, Clone)]
@@ -54,17 +49,7 @@ pub struct InetDiagPolicy {
 pub struct InetDiag {
     policy: InetDiagPolicy,
     own: Space,
-    others: Option<Others>,
-}
-
-/// Namespaces beside our own.
-#[derive(Debug)]
-struct Others {
-    own: u64,
-    spaces: BTreeMap<u64, Space>,
-    looked: Option<Duration>,
-    refused: u64,
-    untold: u64,
+    others: Option<Others<Space>>,
 }
 
 impl InetDiag {
@@ -86,7 +71,8 @@ impl InetDiag {
                 Tier::partly(NAME, why, costs)
             }
         };
-        let entered = namespaces::enter(None, policy.ends).map(drop);
+        let ends = policy.ends;
+        let entered = namespaces::enter(None, move || Doors::open(ends)).map(drop);
         let own = namespaces::own();
         let spaces = match (&entered, own) {
             (Ok(()), Some(_)) => Tier::runs(NAMESPACES),
@@ -95,59 +81,25 @@ impl InetDiag {
                 Tier::optional(NAMESPACES, format!("{error} (it needs CAP_SYS_ADMIN)"))
             }
         };
-        let others = own.filter(|_| entered.is_ok()).map(|own| Others {
-            own,
-            spaces: BTreeMap::new(),
-            looked: None,
-            refused: 0,
-            untold: 0,
-        });
+        let others = own.filter(|_| entered.is_ok()).map(Others::new);
         let netns = own.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
         let own = Space::new(doors, (0, netns), true);
         (vec![tier, spaces], Some(InetDiag { policy, own, others }))
     }
 }
 
-impl Others {
-    /// Finds namespaces that are new and gives up those that nobody is in.
-    fn look(&mut self, policy: &InetDiagPolicy, now: Moment, intake: &mut Intake<'_>) {
-        if self.looked.is_some_and(|looked| now.mono.saturating_sub(looked) < LOOK_FOR_SPACES) {
-            return;
-        }
-        let is_first = self.looked.is_none();
-        self.looked = Some(now.mono);
-        let found = namespaces::all(&policy.proc);
-        self.spaces.retain(|number, space| {
-            let is_there = found.contains_key(number);
-            if !is_there {
-                // What was told of its sockets meanwhile is taken; the rest vanishes with it.
-                let _unread = space.take_destroyed(now, intake);
-                space.table.end(now, intake);
-            }
-            is_there
-        });
-        for (number, path) in found {
-            if number == self.own || self.spaces.contains_key(&number) {
-                continue;
-            }
-            if self.spaces.len() >= SPACES_MAX {
-                self.untold += 1;
-                continue;
-            }
-            match namespaces::enter(Some(&path), policy.ends) {
-                // Numbers of namespaces are inodes of nsfs, of 32 bits.
-                Ok(doors) => {
-                    let space = Space::new(doors, (number as u32, number as u32), is_first);
-                    self.spaces.insert(number, space);
-                }
-                // Gone since it was found, or of a user namespace that is not ours.
-                Err(error) => {
-                    self.refused += 1;
-                    tracing::debug!(number, %error, "a network namespace cannot be looked into");
-                }
-            }
-        }
-    }
+/// Finds namespaces that are new and gives up those that nobody is in.
+fn look(others: &mut Others<Space>, policy: &InetDiagPolicy, now: Moment, intake: &mut Intake<'_>) {
+    let ends = policy.ends;
+    let open = |number, path: &Path, has_history| {
+        let doors = namespaces::enter(Some(path), move || Doors::open(ends))?;
+        Ok(Some(Space::new(doors, (number, number), has_history)))
+    };
+    others.look(&policy.proc, now.mono, open, |space| {
+        // What was told of its sockets meanwhile is taken; the rest vanishes with it.
+        let _unread = space.take_destroyed(now, intake);
+        space.table.end(now, intake);
+    });
 }
 
 impl Source for InetDiag {
@@ -160,7 +112,7 @@ impl Source for InetDiag {
         self.own.take_destroyed(now, intake)?;
         self.own.dump(self.policy.sockets_max, now, intake)?;
         if let Some(others) = &mut self.others {
-            others.look(&self.policy, now, intake);
+            look(others, &self.policy, now, intake);
             let mut room =
                 self.policy.sockets_max.saturating_sub(self.own.table_counts().sockets as usize);
             for space in others.spaces.values_mut() {
@@ -194,7 +146,7 @@ impl Source for InetDiag {
         let others = self.others.iter().flat_map(|others| others.spaces.values());
         let spaces: Vec<&Space> = std::iter::once(&self.own).chain(others).collect();
         let sum = |of: &dyn Fn(&Space) -> u64| spaces.iter().map(|space| of(space)).sum();
-        let other = |of: &dyn Fn(&Others) -> u64| self.others.as_ref().map_or(0, of);
+        let other = |of: &dyn Fn(&Others<Space>) -> u64| self.others.as_ref().map_or(0, of);
         vec![
             ("dumps", sum(&|space| space.counts.dumps)),
             ("dumps_interrupted", sum(&|space| space.counts.interrupted)),
