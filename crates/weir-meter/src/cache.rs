@@ -150,6 +150,16 @@ impl FlowCache {
         }
     }
 
+    /// True when a better source than `source` tells of the flow, or has told of it lately: what
+    /// `source` counts of it need not be asked for.
+    pub fn has_better(&self, key: FlowKey, source: SourceKind, now: Moment) -> bool {
+        let key = self.aliases.key(key);
+        match self.flows.get(&key) {
+            Some(flow) => flow.best().is_some_and(|best| best < source),
+            None => self.left.has_better(key, source, now.mono),
+        }
+    }
+
     fn take(&mut self, seen: &Observation, now: Moment) -> Observed {
         if self.flows.get(&seen.key).is_some_and(|flow| flow.is_other(seen)) {
             // Why: The endpoints were used again before the end of the former connection was told.

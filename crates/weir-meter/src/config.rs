@@ -7,6 +7,7 @@ use weir_model::Addr;
 
 use crate::cache::CachePolicy;
 use crate::owner::OwnerPolicy;
+use crate::source::conntrack::ConntrackPolicy;
 use crate::source::sampler::SamplingPolicy;
 
 /// How this machine is metered.
@@ -29,6 +30,8 @@ pub struct MeterPolicy {
     pub interfaces: Vec<String>,
     /// Sockets that are followed.
     pub sockets_max: usize,
+    /// How connection tracking is read.
+    pub conntrack: ConntrackPolicy,
     /// When flows are reported.
     pub cache: CachePolicy,
     /// How owners are found.
@@ -48,6 +51,7 @@ impl Default for MeterPolicy {
             peers_max: 65_536,
             interfaces: Vec::new(),
             sockets_max: 131_072,
+            conntrack: ConntrackPolicy::default(),
             cache: CachePolicy::default(),
             owners: OwnerPolicy::default(),
             sampling: SamplingPolicy::default(),

@@ -20,6 +20,7 @@ use crate::metrics;
 use crate::moment::{Clocks, Moment};
 use crate::owner::tree::ProcessTree;
 use crate::owner::{OwnerCounts, Owners};
+use crate::source::conntrack::{Conntrack, ConntrackPolicy};
 #[cfg(weir_bpf)]
 use crate::source::ebpf_drops::EbpfDrops;
 #[cfg(weir_bpf)]
@@ -31,7 +32,7 @@ use crate::source::inet_diag::{InetDiag, InetDiagPolicy};
 use crate::source::interfaces::Interfaces;
 use crate::source::sampler::names::NamesTap;
 use crate::source::sampler::samples::Sampler;
-use crate::source::{Intake, Source, Tier, absent_tiers};
+use crate::source::{Intake, Source, Tier};
 use seldom::Seldom;
 
 /// Longest pause between looks at what is due.
@@ -222,6 +223,10 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
             sockets_max: policy.sockets_max,
             proc: policy.owners.proc.clone(),
         })),
+        boxed(Conntrack::probe(ConntrackPolicy {
+            proc: policy.owners.proc.clone(),
+            ..policy.conntrack.clone()
+        })),
         boxed((vec![interfaces], interfaces_source)),
         boxed((vec![host], host_source)),
         boxed((vec![names], names_source)),
@@ -231,9 +236,7 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
 
 /// What would run here, without running it.
 pub fn probe(policy: &MeterPolicy) -> Vec<Tier> {
-    let mut tiers: Vec<Tier> = sources(policy).into_iter().flat_map(|(tiers, _)| tiers).collect();
-    tiers.extend(absent_tiers());
-    tiers
+    sources(policy).into_iter().flat_map(|(tiers, _)| tiers).collect()
 }
 
 /// Probes the sources and registers metrics. Nothing is metered until the task runs; where the
@@ -254,7 +257,6 @@ pub fn build(policy: &MeterPolicy, deps: Deps) -> std::io::Result<(Handle, Task)
             }
             tiers.extend(lines);
         }
-        tiers.extend(absent_tiers());
     }
     let identity = Identity { addr: local_address() };
     let status = MeterStatus {
@@ -341,7 +343,7 @@ impl Task {
         let tier = match polled {
             Ok(next) => {
                 running.due = self.clocks.now().mono + next;
-                running.probed.clone()
+                running.source.tier().unwrap_or_else(|| running.probed.clone())
             }
             Err(error) => {
                 running.due = now.mono + RETRY;

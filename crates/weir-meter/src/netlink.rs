@@ -24,9 +24,11 @@ const PATIENCE_MS: i64 = 2_000;
 /// Most datagrams of one dump. Limit: at 32 KiB each it is 2 GiB, some five million sockets.
 const DATAGRAMS_MAX: usize = 65_536;
 
-const NLMSG_ERROR: u16 = 2;
+/// An error, or an acknowledgement.
+pub(crate) const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 
@@ -43,6 +45,14 @@ pub(crate) enum NetlinkError {
     Length { offset: usize, length: usize, left: usize },
     #[error("netlink: the answer has no end")]
     Endless,
+}
+
+impl NetlinkError {
+    /// The user may not.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        matches!(self, NetlinkError::Io(error) | NetlinkError::Refused(error) if denied(error))
+    }
 }
 
 impl From<rustix::io::Errno> for NetlinkError {
@@ -112,13 +122,13 @@ pub(crate) fn u64_at(octets: &[u8], offset: usize) -> Option<u64> {
     octets.get(offset..)?.first_chunk().map(|octets| u64::from_ne_bytes(*octets))
 }
 
-/// A request for a dump: header and body.
-pub(crate) fn dump_request(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+/// A request: header and body.
+fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = (HEADER + body.len()) as u32;
     let mut octets = Vec::with_capacity(HEADER + body.len());
     octets.extend_from_slice(&length.to_ne_bytes());
     octets.extend_from_slice(&kind.to_ne_bytes());
-    octets.extend_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    octets.extend_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
     octets.extend_from_slice(&sequence.to_ne_bytes());
     octets.extend_from_slice(&0u32.to_ne_bytes());
     octets.extend_from_slice(body);
@@ -170,10 +180,65 @@ impl Netlink {
         &mut self,
         kind: u16,
         body: &[u8],
+        each: impl FnMut(Message<'_>),
+    ) -> Result<bool, NetlinkError> {
+        self.converse((kind, NLM_F_DUMP), body, each)
+    }
+
+    /// Asks for one thing and gives every message of the answer to `each`.
+    pub(crate) fn ask(
+        &mut self,
+        kind: u16,
+        body: &[u8],
+        each: impl FnMut(Message<'_>),
+    ) -> Result<(), NetlinkError> {
+        self.converse((kind, NLM_F_ACK), body, each).map(drop)
+    }
+
+    /// Asks for several things at once, each of which is answered by one message, an error
+    /// (whose kind is [`NLMSG_ERROR`]) included. `each` is told which request it answers.
+    ///
+    /// Limit: answers must fit the receive buffer, so the caller asks for few at a time.
+    pub(crate) fn ask_each(
+        &mut self,
+        kind: u16,
+        bodies: &[Vec<u8>],
+        mut each: impl FnMut(usize, Message<'_>),
+    ) -> Result<(), NetlinkError> {
+        let first = self.sequence.wrapping_add(1);
+        let mut requests = Vec::new();
+        for body in bodies {
+            self.sequence = self.sequence.wrapping_add(1);
+            requests.extend(request(kind, 0, self.sequence, body));
+            requests.resize(requests.len().next_multiple_of(4), 0);
+        }
+        sendto(&self.socket, &requests, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        let mut left = bodies.len();
+        for _ in 0..DATAGRAMS_MAX {
+            if left == 0 {
+                return Ok(());
+            }
+            let n = self.receive()?;
+            let datagram = self.buffer.get(..n).unwrap_or_default();
+            let sequence = u32_at(datagram, 8).unwrap_or(0);
+            let which = sequence.wrapping_sub(first) as usize;
+            let Some(message) = messages(datagram).next().filter(|_| which < bodies.len()) else {
+                continue;
+            };
+            each(which, message?);
+            left -= 1;
+        }
+        Err(NetlinkError::Endless)
+    }
+
+    fn converse(
+        &mut self,
+        (kind, flags): (u16, u16),
+        body: &[u8],
         mut each: impl FnMut(Message<'_>),
     ) -> Result<bool, NetlinkError> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = dump_request(kind, self.sequence, body);
+        let request = request(kind, flags, self.sequence, body);
         sendto(&self.socket, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
         let mut interrupted = false;
         for _ in 0..DATAGRAMS_MAX {
@@ -188,6 +253,8 @@ impl Netlink {
                 interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
                 match message.kind {
                     NLMSG_DONE => return Ok(interrupted),
+                    // An error of none acknowledges.
+                    NLMSG_ERROR if u32_at(message.body, 0) == Some(0) => return Ok(interrupted),
                     NLMSG_ERROR => return Err(refusal(message.body)),
                     _ => each(message),
                 }
@@ -268,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_message_that_claims_more_than_there_is_ends_the_datagram() {
-        let mut octets = dump_request(20, 7, &[1, 2, 3, 4]);
+        let mut octets = request(20, NLM_F_DUMP, 7, &[1, 2, 3, 4]);
         let good: Vec<_> = messages(&octets).map(|m| m.map(|m| (m.kind, m.body.len()))).collect();
         assert!(matches!(good[..], [Ok((20, 4))]));
         octets[0] = 21;
@@ -294,8 +361,8 @@ mod tests {
 
         #[test]
         fn damage_is_contained(at in 0usize..60, octet: u8, cut in 0usize..60) {
-            let mut octets = dump_request(20, 1, &[8, 0, 1, 0, 1, 2, 3, 4, 5, 0, 2, 0, 9, 0, 0, 0]);
-            octets.extend(dump_request(3, 1, &[]));
+            let mut octets = request(20, NLM_F_DUMP, 1, &[8, 0, 1, 0, 1, 2, 3, 4, 5, 0, 2, 0, 9, 0, 0, 0]);
+            octets.extend(request(3, NLM_F_DUMP, 1, &[]));
             if let Some(place) = octets.get_mut(at) {
                 *place = octet;
             }

@@ -4,6 +4,7 @@
 //! it is polled when it is due, and gives observations to the flow cache or rows of counters. A
 //! source that fails is counted, logged behind a gate, and polled again: metering goes on.
 
+pub mod conntrack;
 #[cfg(weir_bpf)]
 pub mod ebpf_drops;
 #[cfg(weir_bpf)]
@@ -87,6 +88,11 @@ pub trait Source: Send {
         None
     }
 
+    /// Its line in the table of tiers, where that has changed since it was probed.
+    fn tier(&self) -> Option<Tier> {
+        None
+    }
+
     /// What it counted of itself, by the names of its metrics.
     fn counts(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
@@ -146,16 +152,4 @@ pub(crate) fn built_without_bpf() -> Vec<Tier> {
     let line =
         |(name, costs)| Tier { is_expected: false, ..Tier::missing(name, why.to_owned(), costs) };
     tiers.into_iter().map(line).collect()
-}
-
-/// Tiers that this version does not have, with what is not seen without them.
-pub(crate) fn absent_tiers() -> Vec<Tier> {
-    const WHY: &str = "not in this version";
-    [("conntrack", "translated addresses and the service behind them are not seen")]
-        .into_iter()
-        .map(|(name, costs)| Tier {
-            is_expected: false,
-            ..Tier::missing(name, WHY.to_owned(), costs)
-        })
-        .collect()
 }

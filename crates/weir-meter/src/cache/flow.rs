@@ -110,9 +110,13 @@ impl Flow {
     /// True when the observation is of a later connection between the same endpoints.
     ///
     /// Only TCP's sockets are connections: a datagram to a group reaches many of UDP's at once.
+    /// Where sockets are seen, connection tracking does not say where a connection ends.
     pub(super) fn is_other(&self, seen: &Observation) -> bool {
-        seen.socket != 0
-            && seen.key.proto == IPPROTO_TCP
+        if seen.socket == 0 {
+            let has_sockets = self.sockets.iter().any(Option::is_some);
+            return !has_sockets && seen.active && !seen.ended && self.views.is_over_at(seen);
+        }
+        seen.key.proto == IPPROTO_TCP
             && self.sockets[seen.end.index()].as_ref().is_some_and(|at| at.number != seen.socket)
     }
 

@@ -152,6 +152,9 @@ pub struct Observation {
     /// Number of the socket, never used twice: the same endpoints with another are another flow.
     /// 0 where the source sees packets and no socket.
     pub socket: u64,
+    /// Number of the table in which a source that sees no socket found the connection: several may
+    /// hold it, each with counts of the same packets. 0 where there is no such thing.
+    pub place: u64,
     /// Sent by this end since the last observation.
     pub sent: Count,
     /// Received by this end since the last observation.
@@ -203,6 +206,7 @@ impl Observation {
             end,
             initiator,
             socket: 0,
+            place: 0,
             sent: Count::default(),
             received: Count::default(),
             sent_total: Count::default(),

@@ -17,6 +17,7 @@ pub(super) struct View {
     pub(super) source: SourceKind,
     pub(super) interface: Option<Interface>,
     pub(super) socket: u64,
+    pub(super) place: u64,
     /// The end at which it looks.
     pub(super) end: End,
     pub(super) sums: [Count; 2],
@@ -31,6 +32,7 @@ impl View {
             source: seen.source,
             interface: seen.interface.clone(),
             socket: seen.socket,
+            place: seen.place,
             end: seen.end,
             sums: Default::default(),
             totals: Default::default(),
@@ -43,6 +45,7 @@ impl View {
         let place = |at: &Option<Interface>| at.as_ref().map(|at| (at.index, at.is_egress));
         self.source == seen.source
             && self.socket == seen.socket
+            && self.place == seen.place
             && place(&self.interface) == place(&seen.interface)
             // A source of packets may look from either end; one of sockets is at its own.
             && (self.socket == 0 || self.end == seen.end)
@@ -114,6 +117,11 @@ impl Views {
     /// True when every place but sockets has said that it is over.
     pub(super) fn have_ended(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(|view| view.ended)
+    }
+
+    /// True when the table that tells of it has told of an end before: its entry is another now.
+    pub(super) fn is_over_at(&self, seen: &Observation) -> bool {
+        seen.place != 0 && self.0.iter().any(|view| view.ended && view.is_of(seen))
     }
 
     /// Sources, the best first.

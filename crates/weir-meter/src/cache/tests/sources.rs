@@ -76,6 +76,46 @@ fn what_a_worse_source_tells_after_the_end_is_absorbed() {
 }
 
 #[test]
+fn whether_a_better_source_tells_is_known_before_and_after_the_end() {
+    let mut cache = FlowCache::new(CachePolicy::default());
+    let better = |cache: &FlowCache, source, at| cache.has_better(key(0), source, moment(at));
+    assert!(!better(&cache, SourceKind::Conntrack, 0));
+    let end = Observation { ended: true, ..by(SourceKind::InetDiag, 100, moment(0)) };
+    cache.observe(&end, moment(0));
+    assert!(better(&cache, SourceKind::Conntrack, 0));
+    assert!(!better(&cache, SourceKind::InetDiag, 0) && !better(&cache, SourceKind::EbpfTcx, 0));
+    cache.expire(moment(3));
+    assert!(better(&cache, SourceKind::Conntrack, 100));
+    assert!(!better(&cache, SourceKind::Conntrack, 400));
+}
+
+/// An observation by a table of connection tracking.
+fn of_table(place: u64, sent: u64, ended: bool) -> Observation {
+    Observation { place, ended, ..by(SourceKind::Conntrack, sent, moment(0)) }
+}
+
+#[test]
+fn a_packet_in_several_tables_is_counted_once_and_what_begins_after_an_end_is_another() {
+    let mut cache = FlowCache::new(CachePolicy::default());
+    for (place, sent) in [(1, 300), (2, 900), (1, 200)] {
+        cache.observe(&of_table(place, sent, false), moment(0));
+    }
+    cache.observe(&of_table(1, 0, true), moment(0));
+    cache.observe(&of_table(2, 0, true), moment(0));
+    // The last of it, then the first of another.
+    cache.observe(&of_table(2, 50, true), moment(0));
+    cache.observe(&of_table(2, 7, false), moment(1));
+    assert_eq!(forward(&mut cache), [950]);
+    cache.flush(moment(1));
+    assert_eq!(forward(&mut cache), [7]);
+    // Where a socket is seen it alone says what is another.
+    cache.observe(&of_table(1, 10, true), moment(300));
+    cache.observe(&by(SourceKind::InetDiag, 5, moment(300)), moment(300));
+    cache.observe(&of_table(1, 10, false), moment(300));
+    assert_eq!((cache.len(), forward(&mut cache).len()), (1, 0));
+}
+
+#[test]
 fn a_packet_at_several_interfaces_is_counted_once() {
     let mut cache = FlowCache::new(CachePolicy::default());
     for (index, sent) in [(7, 300), (8, 900), (9, 900), (7, 200)] {
