@@ -108,6 +108,18 @@ sections! {
         interfaces: List<String> = "[]";
         /// How often counters of its interfaces, processors and memory are read.
         counter_interval: Span = "\"20s\"";
+        /// Reads connection tracking, where the kernel lets it (CAP_NET_ADMIN): forwarded and
+        /// translated connections, and the services behind them.
+        conntrack: bool = "true";
+        /// Shortest time between two dumps of its table; what begins and ends is told at once.
+        conntrack_interval: Span = "\"5s\"";
+        /// Lets Weir switch on net.netfilter.nf_conntrack_acct and nf_conntrack_timestamp where
+        /// they are off; they stay on. Without them its connections have no octets.
+        conntrack_accounting: bool = "false";
+        /// UDP ports of tunnels, whose packets it leaves out: what they carry is counted inside.
+        conntrack_tunnel_ports: List<u16> = "[4789, 6081, 8472]";
+        /// Zones to follow, as in [65520, 65510] for Antrea's; empty follows all.
+        conntrack_zones: List<u16> = "[]";
         /// A flow that goes on is reported this often.
         active_timeout: Span = "\"60s\"";
         /// A flow that was silent for this long is reported and is over.

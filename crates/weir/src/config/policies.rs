@@ -10,6 +10,7 @@ use weir_ingest::{ConnectionLimits, IngestPolicy, TlsPolicy};
 use weir_meter::cache::CachePolicy;
 use weir_meter::owner::OwnerPolicy;
 use weir_meter::owner::runtime::RuntimePolicy;
+use weir_meter::source::conntrack::ConntrackPolicy;
 use weir_meter::{MeterPolicy, SamplingPolicy};
 use weir_query::QueryLimits;
 use weir_store::{Retention, StorePolicy};
@@ -88,6 +89,7 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
         ("store.commit_interval", config.store.commit_interval),
         ("meter.interval", config.meter.interval),
         ("meter.counter_interval", config.meter.counter_interval),
+        ("meter.conntrack_interval", config.meter.conntrack_interval),
         ("meter.active_timeout", config.meter.active_timeout),
         ("meter.idle_timeout", config.meter.idle_timeout),
     ] {
@@ -198,6 +200,16 @@ pub fn meter_policy(config: &MeterConfig) -> MeterPolicy {
         counter_interval: config.counter_interval.0,
         // Why: A connection within this machine is one flow and has two sockets.
         sockets_max: config.flows_max.saturating_mul(2),
+        conntrack: ConntrackPolicy {
+            enabled: config.conntrack,
+            interval: config.conntrack_interval.0,
+            accounting: config.conntrack_accounting,
+            tunnel_ports: config.conntrack_tunnel_ports.0.clone(),
+            zones: config.conntrack_zones.0.clone(),
+            // Why: Entries outlive their flows, by two minutes after the last packet.
+            entries_max: config.flows_max.saturating_mul(2),
+            ..policy.conntrack
+        },
         cache: CachePolicy {
             active_timeout: config.active_timeout.0,
             idle_timeout: config.idle_timeout.0,
