@@ -22,6 +22,7 @@ fn a_connection_between_two_dumps_is_told_by_events_alone() {
     assert_eq!((record.reason, record.state, record.sure), (EndReason::EndOfFlow, "CLOSE", true));
     assert_eq!(rig.table.counts().entries, 0);
     // The translation stays for what sockets still tell, and then goes.
+    rig.translations.sweep(&mut rig.cache, moment(10));
     assert_eq!(rig.cache.counts().translations, 1);
     rig.translations.sweep(&mut rig.cache, moment(12));
     assert_eq!(rig.cache.counts().translations, 0);
@@ -166,6 +167,34 @@ fn what_a_better_source_tells_is_not_told_again_however_late() {
     let record = rig.flushed(602).remove(0);
     assert_eq!(record.sources, [SourceKind::InetDiag, SourceKind::Conntrack]);
     assert_eq!(record.forward.octets, 5);
+}
+
+#[test]
+fn only_what_nobody_else_tells_and_is_not_over_is_asked_for() {
+    let mut rig = Rig::new();
+    let wanted = |rig: &mut Rig, few, seconds| {
+        let Rig { cache, translations, table, .. } = rig;
+        let mut to = table::Bench { cache, translations, now: moment(seconds) };
+        table.wanted(few, &mut to).map(|keys| keys.len())
+    };
+    let other = |port| {
+        let mut other = entry(u32::from(port), 100, 0);
+        (other.original.src.port, other.reply.dst.port) = (port, port);
+        other
+    };
+    rig.dump(&[entry(1, 100, 0), other(5), Entry { tcp: tcp(7), ..other(6) }], true, 0);
+    assert_eq!((wanted(&mut rig, 2, 1), wanted(&mut rig, 1, 2)), (Some(2), None));
+    rig.cache.observe(&of_socket(1_000, 3), moment(3));
+    assert_eq!(wanted(&mut rig, 2, 3), Some(1));
+    // The cache has forgotten by then that somebody has told of it.
+    rig.flushed(4);
+    let later: Vec<_> = (400..420).map(|seconds| wanted(&mut rig, 2, seconds)).collect();
+    assert_eq!(later, [Some(1); 20]);
+    // What has no ports cannot be asked for.
+    let mut ping = other(7);
+    (ping.original.proto, ping.reply.proto) = (1, 1);
+    rig.see(&ping, Sight::Begun, 500);
+    assert_eq!(wanted(&mut rig, 9, 501), None);
 }
 
 #[test]
