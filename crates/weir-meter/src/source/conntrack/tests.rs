@@ -1,6 +1,7 @@
 mod entries;
 mod machine;
 mod recorded;
+mod tiers;
 
 use super::message::{Entry, Icmp, Tuple};
 use super::space::Doors;
