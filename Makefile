@@ -61,6 +61,7 @@ check: setup ui ## Formatting, lints, docs, invariants, licences
 	else echo "SKIPPED cargo deny: not installed (cargo install cargo-deny)"; fi
 
 unit: setup ui ## Unit, property, golden, simulation and end-to-end tests
+	@tools/setup test
 	cargo test --workspace --locked
 
 # The browser drives the binary that the tests have built: a release build would cost minutes and

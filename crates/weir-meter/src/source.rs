@@ -16,8 +16,8 @@ pub mod inet_diag;
 pub mod interfaces;
 #[cfg(weir_bpf)]
 mod kernel_time;
-pub mod sampler;
 mod namespaces;
+pub mod sampler;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;

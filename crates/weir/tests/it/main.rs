@@ -10,6 +10,6 @@ mod end_to_end;
 mod files;
 mod goflow;
 mod meter;
-mod top;
 mod tls;
+mod top;
 mod weir;

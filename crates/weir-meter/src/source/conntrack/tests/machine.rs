@@ -155,7 +155,14 @@ fn a_forwarded_connection_to_a_service_carries_service_and_endpoint() {
 fn sockets_of(net: &Net, rig: &mut Rig) -> Option<InetDiag> {
     let sockets = net.node.run(|| {
         let (interval, proc) = (Duration::from_millis(10), PathBuf::from("/proc"));
-        InetDiag::probe(InetDiagPolicy { interval, ends: true, sockets_max: 65_536, proc }).1
+        InetDiag::probe(InetDiagPolicy {
+            interval,
+            ends: true,
+            share: 20,
+            sockets_max: 65_536,
+            proc,
+        })
+        .1
     });
     let Some(mut sockets) = sockets else {
         eprintln!("SKIPPED sockets beside the table");
