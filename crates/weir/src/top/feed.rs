@@ -9,7 +9,7 @@ pub mod server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_meter::MeterPolicy;
 use weir_query::Filter;
@@ -38,8 +38,9 @@ pub enum Event {
 /// What a feed tells.
 #[derive(Debug)]
 pub enum Update {
-    /// Records. The time is how long ago they were told, of those that were there already.
-    Records(Vec<(Record, Duration)>),
+    /// Records, and when they were handed on. With each how long before it was told, of those
+    /// that were there already.
+    Records(Vec<(Record, Duration)>, Instant),
     /// Records of the server that were not sent, for they were too many.
     Skipped(u64),
     /// How it stands.
@@ -96,7 +97,7 @@ impl Outlet {
     /// False when nobody listens any more.
     fn send(&self, update: Update) -> bool {
         let records = match &update {
-            Update::Records(records) => records.len() as u64,
+            Update::Records(records, _) => records.len() as u64,
             _ => return self.events.send(Event::Feed(self.number, update)).is_ok(),
         };
         match self.events.try_send(Event::Feed(self.number, update)) {
@@ -160,10 +161,10 @@ impl Feed {
         }
     }
 
-    /// How often records come of what speaks, for those that come at `now`.
-    pub fn pace(&self, now: Duration) -> Pace {
+    /// How often records come of what speaks, for those that were handed on at `at`.
+    pub fn pace(&self, at: Duration) -> Pace {
         match self {
-            Feed::Local(local) => local.pace(now),
+            Feed::Local(local) => local.pace(at),
             Feed::Server(follower) => follower.pace(),
         }
     }

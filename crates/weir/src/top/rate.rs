@@ -95,6 +95,7 @@ impl Rate {
         // came after the look before.
         if let Pace::Looks(look) = pace
             && self.since.is_some()
+            && self.waiting == [0; 2]
             && length > look.mul_f64(1.5)
         {
             length = look;
@@ -275,5 +276,8 @@ mod tests {
         assert_eq!(rate.at(seconds(1.5)), [1_000.0, 0.0]);
         rate.take(&told(2.0, 1_500, After::GoesOn), looks, seconds(2.0));
         assert_eq!(rate.at(seconds(2.0)), [2_000.0, 0.0]);
+        rate.take(&told(2.5, 500, After::GoesOn), looks, seconds(2.5));
+        rate.take(&told(3.6, 1_100, After::GoesOn), looks, seconds(3.6));
+        assert_eq!(rate.at(seconds(3.6)), [1_000.0, 0.0]);
     }
 }

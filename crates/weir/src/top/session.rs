@@ -108,10 +108,11 @@ impl Session {
         }
         let now = self.now();
         match update {
-            Update::Records(records) => {
-                let pace = self.feed.as_ref().map_or(Pace::Unknown, |feed| feed.pace(now));
+            Update::Records(records, handed_on) => {
+                let at = now.saturating_sub(handed_on.elapsed());
+                let pace = self.feed.as_ref().map_or(Pace::Unknown, |feed| feed.pace(at));
                 for (record, ago) in records {
-                    self.flows.take(record, pace, now.saturating_sub(ago));
+                    self.flows.take(record, pace, at.saturating_sub(ago));
                 }
                 self.failed = None;
                 self.sample();

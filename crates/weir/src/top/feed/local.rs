@@ -1,7 +1,7 @@
 //! Metering in this process: no store, no port, no privilege.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use weir_meter::cache::CachePolicy;
@@ -32,7 +32,8 @@ pub struct Local {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Looks {
     count: u64,
-    last: Duration,
+    /// When it was last seen that one was made, and the time before.
+    seen: [Duration; 2],
     usual: Duration,
     measured: (u64, Duration),
 }
@@ -40,13 +41,13 @@ pub struct Looks {
 impl Looks {
     /// No look was made yet.
     fn new() -> Looks {
-        Looks { count: 0, last: Duration::ZERO, usual: LOOK, measured: (0, Duration::ZERO) }
+        Looks { count: 0, seen: [Duration::ZERO; 2], usual: LOOK, measured: (0, Duration::ZERO) }
     }
 
     /// Takes in how many looks were made until `now`.
     fn take(&mut self, count: u64, now: Duration) {
         if count != self.count {
-            (self.count, self.last) = (count, now);
+            (self.count, self.seen) = (count, [now, self.seen[0]]);
         }
         let (before, since) = self.measured;
         let passed = now.saturating_sub(since);
@@ -58,14 +59,18 @@ impl Looks {
         }
     }
 
-    /// Time that records which come at `now` tell of at most: since the look before.
-    fn pace(&self, now: Duration) -> Pace {
-        Pace::Looks(now.saturating_sub(self.last).max(LOOK))
+    /// Time that records which were made at `at` tell of at most: since the look before. Their own
+    /// look is told after them, so it may have been seen later than that, but not earlier.
+    fn pace(&self, at: Duration) -> Pace {
+        let before = if self.seen[0] < at { self.seen[0] } else { self.seen[1] };
+        Pace::Looks(at.saturating_sub(before).max(LOOK))
     }
 
-    /// The time that is known of: while a look is late nobody has fallen silent.
+    /// The time that is known of: while a look is late nobody has fallen silent. Of a look that was
+    /// just seen the records may still wait.
     fn known(&self, now: Duration) -> Duration {
-        now.min(self.last + LOOK)
+        let last = if self.seen[0] < now { self.seen[0] } else { self.seen[1] };
+        now.min(last + LOOK)
     }
 }
 
@@ -82,7 +87,7 @@ impl RowSink for Sink {
         let records = kept.filter_map(|row| Record::read(&BatchRow(flows, row)));
         let records: Vec<_> = records.map(|record| (record, Duration::ZERO)).collect();
         if !records.is_empty() {
-            self.outlet.send(Update::Records(records));
+            self.outlet.send(Update::Records(records, Instant::now()));
         }
         Taken::default()
     }
@@ -136,9 +141,9 @@ impl Local {
         self.looks.take(of("looks").unwrap_or_else(dumps), now);
     }
 
-    /// Time that records which come at `now` tell of at most.
-    pub fn pace(&self, now: Duration) -> Pace {
-        self.looks.pace(now)
+    /// Time that records which were made at `at` tell of at most.
+    pub fn pace(&self, at: Duration) -> Pace {
+        self.looks.pace(at)
     }
 
     /// The time up to which what is silent is known to be.
@@ -197,9 +202,11 @@ mod tests {
         looks.take(1, ms(8_000));
         assert_eq!(looks.known(ms(8_000)), ms(2_000));
         assert_eq!(looks.pace(ms(8_000)), Pace::Looks(ms(7_000)));
-        looks.take(2, ms(8_000));
+        looks.take(2, ms(8_100));
+        assert_eq!(looks.known(ms(8_100)), ms(2_000), "its records may wait");
+        assert_eq!(looks.pace(ms(8_000)), Pace::Looks(ms(7_000)), "they were made before");
         assert_eq!(looks.known(ms(8_500)), ms(8_500));
-        assert_eq!(looks.pace(ms(8_100)), Pace::Looks(LOOK));
-        assert_eq!(looks.usual, ms(7_000));
+        assert_eq!(looks.pace(ms(8_200)), Pace::Looks(LOOK));
+        assert_eq!(looks.usual, ms(7_100));
     }
 }

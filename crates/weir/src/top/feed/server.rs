@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -141,7 +141,8 @@ impl Task {
                 *newest = None;
                 let record = Record::read(&JsonRow(value));
                 record.is_none_or(|record| {
-                    self.outlet.send(Update::Records(vec![(record, Duration::ZERO)]))
+                    self.outlet
+                        .send(Update::Records(vec![(record, Duration::ZERO)], Instant::now()))
                 })
             }
             "skipped" => {
@@ -169,7 +170,7 @@ impl Task {
             let ago = now.since(received(row)?);
             Some((Record::read(&JsonRow(row))?, ago))
         });
-        self.outlet.send(Update::Records(records.collect()));
+        self.outlet.send(Update::Records(records.collect(), Instant::now()));
         Ok(rows.first().and_then(received))
     }
 

@@ -1,7 +1,7 @@
 //! Frames as text: what a terminal would show.
 
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::cli::client::Server;
@@ -23,7 +23,7 @@ fn session(records: Vec<Record>) -> Session {
     let mut session =
         Session::start(Origin::Server(server), None, "", sender, Box::new(|| NOW)).unwrap();
     let records = records.into_iter().map(|record| (record, Duration::ZERO)).collect();
-    session.take(1, Update::Records(records));
+    session.take(1, Update::Records(records, Instant::now()));
     session.status.tiers = vec!["inet_diag".to_owned()];
     session.status.missing = vec!["conntrack: no module: services are not seen".to_owned()];
     session
@@ -182,11 +182,14 @@ fn the_selection_stays_on_its_flow() {
     app.press(Key::Down, &session);
     let mut now_first = flows().remove(1);
     (now_first.told, now_first.octets) = (weir_model::Timestamp::from_seconds(20), [1 << 30, 0]);
-    session.take(1, Update::Records(vec![(now_first, Duration::ZERO)]));
+    session.take(1, Update::Records(vec![(now_first, Duration::ZERO)], Instant::now()));
     app.update(&session);
     assert_eq!(app.window(10), (0, 0));
     press(&mut app, &session, " ");
-    session.take(1, Update::Records(vec![(record(9, 20, [1 << 40, 0], Some(2)), NOW)]));
+    session.take(
+        1,
+        Update::Records(vec![(record(9, 20, [1 << 40, 0], Some(2)), NOW)], Instant::now()),
+    );
     app.update(&session);
     assert_eq!(app.shown.rows.len(), 3, "it stands still");
     assert!(shown(&mut app, &session, (80, 12)).contains(" PAUSED "));
@@ -213,7 +216,10 @@ fn a_filter_is_written_in_place_and_its_error_points_at_the_place() {
     app.update(&session);
     let text = shown(&mut app, &session, (80, 14));
     assert!(text.contains("show all · filter dst_port = 443\nno record that the filter"), "{text}");
-    session.take(1, Update::Records(vec![(record(1, 1, [1, 1], None), Duration::ZERO)]));
+    session.take(
+        1,
+        Update::Records(vec![(record(1, 1, [1, 1], None), Duration::ZERO)], Instant::now()),
+    );
     assert_eq!(session.flows.iter().count(), 0, "what an earlier feed sends is not looked at");
 }
 
