@@ -5,7 +5,7 @@
 //! long as there is room. On a hybrid machine the tree is not at the usual place: the table of
 //! mounts tells it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
@@ -19,6 +19,8 @@ use super::process::read_up_to;
 const GROUPS_MAX: usize = 16_384;
 /// Most that are remembered, the ones that are gone included.
 const KNOWN_MAX: usize = 2 * GROUPS_MAX;
+/// Most ids that are remembered not to be there.
+const MISSING_MAX: usize = 4_096;
 /// Levels below the root that are walked.
 const DEPTH_MAX: usize = 32;
 /// Longest path that is kept, in octets.
@@ -36,6 +38,8 @@ pub(super) struct Cgroups {
     root: Option<PathBuf>,
     /// Path below the root, and the walk that saw it last.
     known: HashMap<u64, (Arc<str>, u64)>,
+    /// Ids that a walk did not find.
+    missing: HashSet<u64>,
     walks: u64,
     /// When the next walk may begin.
     due: Duration,
@@ -49,6 +53,7 @@ impl Cgroups {
             mounts: proc.join("self/mountinfo"),
             root: None,
             known: HashMap::new(),
+            missing: HashSet::new(),
             walks: 0,
             due: Duration::ZERO,
             untold: 0,
@@ -60,10 +65,18 @@ impl Cgroups {
         if id == 0 {
             return None;
         }
-        if !self.known.contains_key(&id) && now >= self.due {
+        if !self.known.contains_key(&id) && now >= self.due && !self.missing.contains(&id) {
             let began = Instant::now();
             self.walk();
             self.due = now + WALK_EVERY.max(began.elapsed() * SHARE);
+            // Why: An id is told of a group that is there, so one that a walk did not find is gone
+            // or outside of the tree that can be seen, and ids are not used again.
+            if !self.known.contains_key(&id) {
+                if self.missing.len() >= MISSING_MAX {
+                    self.missing.clear();
+                }
+                self.missing.insert(id);
+            }
         }
         self.known.get(&id).map(|(path, _)| Arc::clone(path))
     }
@@ -191,5 +204,19 @@ mod tests {
     fn a_machine_without_the_tree_names_no_group() {
         let mut cgroups = Cgroups::new(Path::new("/nowhere"));
         assert_eq!(cgroups.path(7, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_costs_one_walk() {
+        let tree = Tree::new("cgroups-missing");
+        let mut cgroups = Cgroups::new(&tree.0);
+        for second in 0..9 {
+            assert_eq!(cgroups.path(1, Duration::from_secs(second)), None);
+        }
+        assert_eq!(cgroups.walks, 1);
+        for id in 1..=MISSING_MAX as u64 + 1 {
+            cgroups.path(id, Duration::from_secs(100 + id));
+        }
+        assert!(cgroups.missing.len() <= MISSING_MAX);
     }
 }
