@@ -212,6 +212,8 @@ export interface Health {
   queue: { octets: number; octets_max: number };
   sockets: { transport: string; address: string; buffer_octets: number; kernel_dropped: number }[];
   connections: number;
+  /** TLS and acknowledgements on them. */
+  secure?: { tls: boolean; connections_tls: number; connections_acknowledged: number; certificate_expires: string | null };
   store: StoreHealth;
   meter: Meter;
 }
