@@ -18,10 +18,13 @@ use aya::programs::{
     Iter, Program, ProgramError, SchedClassifier, SockOps,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
+use rustix::thread::{CapabilitySet, capabilities};
 
 /// Why BPF does not run here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BpfError {
+    #[error("it needs {0}")]
+    NotPermitted(&'static str),
     #[error("the kernel has no BTF at /sys/kernel/btf/vmlinux")]
     NoBtf(#[source] aya::BtfError),
     #[error("no cgroup v2 is mounted")]
@@ -82,24 +85,42 @@ fn cause(error: &ProgramError) -> String {
     io.to_string()
 }
 
+/// The kernel's types, by which programs find the fields that they read. Some 60 MB while they are
+/// held: they are let go of as soon as every program is attached.
+pub(crate) struct Types(Btf);
+
+impl Types {
+    /// Reads them, if this process may load programs at all.
+    pub(crate) fn read() -> Result<Types, BpfError> {
+        let mine = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+        let may = CapabilitySet::BPF | CapabilitySet::PERFMON;
+        if !mine.contains(may) && !mine.contains(CapabilitySet::SYS_ADMIN) {
+            return Err(BpfError::NotPermitted("CAP_BPF and CAP_PERFMON"));
+        }
+        Btf::from_sys_fs().map(Types).map_err(BpfError::NoBtf)
+    }
+}
+
 /// A loaded object: its maps, and programs of which some are attached.
 #[derive(Debug)]
 pub(crate) struct Object {
     ebpf: Ebpf,
-    btf: Btf,
 }
 
 impl Object {
     /// Loads the maps and relocates the programs of an object; the programs themselves when attached.
-    pub(crate) fn load(octets: &[u8], sizes: &[(&'static str, u32)]) -> Result<Object, BpfError> {
-        let btf = Btf::from_sys_fs().map_err(BpfError::NoBtf)?;
+    pub(crate) fn load(
+        types: &Types,
+        octets: &[u8],
+        sizes: &[(&'static str, u32)],
+    ) -> Result<Object, BpfError> {
         let mut loader = EbpfLoader::new();
-        loader.btf(Some(&btf));
+        loader.btf(Some(&types.0));
         for (map, entries) in sizes {
             loader.map_max_entries(map, *entries);
         }
         let ebpf = loader.load(octets).map_err(|error| BpfError::Object(Box::new(error)))?;
-        Ok(Object { ebpf, btf })
+        Ok(Object { ebpf })
     }
 
     pub(crate) fn take_map(&mut self, name: &'static str) -> Result<Map, BpfError> {
@@ -158,13 +179,13 @@ impl Object {
     /// Attaches to a tracepoint with BTF.
     pub(crate) fn attach_tracepoint(
         &mut self,
+        types: &Types,
         name: &'static str,
         tracepoint: &'static str,
     ) -> Result<(), BpfError> {
-        let Object { ebpf, btf } = self;
-        let program = ebpf.program_mut(name).ok_or(BpfError::Absent(name))?;
+        let program = self.ebpf.program_mut(name).ok_or(BpfError::Absent(name))?;
         let attached = <&mut BtfTracePoint>::try_from(program).and_then(|program| {
-            program.load(tracepoint, btf)?;
+            program.load(tracepoint, &types.0)?;
             program.attach()
         });
         attached.map(drop).map_err(|source| failed(name, source))
@@ -179,13 +200,13 @@ impl Object {
     /// Loads an iterator over `of`; [`sys::iterate`] runs it.
     pub(crate) fn load_iterator(
         &mut self,
+        types: &Types,
         name: &'static str,
         of: &'static str,
     ) -> Result<OwnedFd, BpfError> {
-        let Object { ebpf, btf } = self;
-        let program = ebpf.program_mut(name).ok_or(BpfError::Absent(name))?;
+        let program = self.ebpf.program_mut(name).ok_or(BpfError::Absent(name))?;
         let program = <&mut Iter>::try_from(program).map_err(|source| failed(name, source))?;
-        program.load(of, btf).map_err(|source| failed(name, source))?;
+        program.load(of, &types.0).map_err(|source| failed(name, source))?;
         let fd = program.fd().map_err(|source| failed(name, source))?;
         let fd = fd.as_fd().try_clone_to_owned();
         fd.map_err(|source| BpfError::System { call: "dup", source })

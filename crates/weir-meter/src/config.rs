@@ -65,6 +65,7 @@ impl MeterPolicy {
         crate::source::ebpf_sockets::EbpfSocketsPolicy {
             enabled: self.ebpf,
             interval: self.interval,
+            share: self.share,
             peers_max: self.peers_max,
             ends_octets: crate::source::ebpf_sockets::ENDS_OCTETS,
         }
@@ -74,6 +75,7 @@ impl MeterPolicy {
         crate::source::ebpf_tcx::EbpfTcxPolicy {
             enabled: self.ebpf,
             interval: self.interval,
+            share: self.share,
             flows_max: u32::try_from(self.cache.flows_max).unwrap_or(u32::MAX).max(1),
             interfaces: self.interfaces.clone(),
         }

@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use aya::programs::{CgroupSkb, CgroupSkbAttachType, SchedClassifier};
 use aya::sys::{Stats, enable_stats};
 
-use crate::bpf::{Object, open_cgroup_root, sys};
+use crate::bpf::{Object, Types, open_cgroup_root, sys};
 use crate::source::{ebpf_sockets, ebpf_tcx};
 
 /// Why nothing could be measured.
@@ -48,7 +48,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 /// Programs of interfaces, by BPF_PROG_TEST_RUN: `runs` at a time, `rounds` times in turn.
 pub fn of_interfaces(runs: u32, rounds: usize) -> Result<Vec<Cost>, CostError> {
     use std::os::fd::AsFd;
-    let mut object = ebpf_tcx::object(1_024)?;
+    let mut object = ebpf_tcx::object(&Types::read()?, 1_024)?;
     let names = ["weir_idle", "weir_in", "weir_out"];
     let mut figures = [const { Vec::new() }; 3];
     for name in names {
@@ -71,12 +71,12 @@ pub fn of_interfaces(runs: u32, rounds: usize) -> Result<Vec<Cost>, CostError> {
 /// and on an unconnected socket.
 pub fn of_sockets(datagrams: u32, rounds: usize) -> Result<Vec<Cost>, CostError> {
     let _stats = enable_stats(Stats::RunTime)?;
-    let mut costs = Vec::new();
+    let (types, mut costs) = (Types::read()?, Vec::new());
     let cases = [("connected UDP", true), ("UDP by remote", false)];
     for (program, is_connected) in cases {
         let (mut ns, mut floor) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let mut object = ebpf_sockets::object(1_024, ebpf_sockets::ENDS_OCTETS)?;
+            let mut object = ebpf_sockets::object(&types, 1_024, ebpf_sockets::ENDS_OCTETS)?;
             let root = open_cgroup_root()?;
             object.attach_skb("weir_nothing", &root, CgroupSkbAttachType::Egress)?;
             object.attach_skb("weir_egress", &root, CgroupSkbAttachType::Egress)?;

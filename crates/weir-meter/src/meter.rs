@@ -189,18 +189,15 @@ pub struct Task {
 /// What a probe found: lines for the table of tiers, its own first, and the source if it runs.
 type Probed = (Vec<Tier>, Option<Box<dyn Source>>);
 
+fn boxed<S: Source + 'static>((tiers, source): (Vec<Tier>, Option<S>)) -> Probed {
+    (tiers, source.map(|source| Box::new(source) as Box<dyn Source>))
+}
+
 fn sources(policy: &MeterPolicy) -> Vec<Probed> {
-    fn boxed<S: Source + 'static>((tiers, source): (Vec<Tier>, Option<S>)) -> Probed {
-        (tiers, source.map(|source| Box::new(source) as Box<dyn Source>))
-    }
     let (interfaces, interfaces_source) = Interfaces::probe(policy.counter_interval);
     let (host, host_source) = Host::probe(policy.counter_interval);
     #[cfg(weir_bpf)]
-    let sockets = boxed(EbpfSockets::probe(policy.ebpf_sockets()));
-    #[cfg(weir_bpf)]
-    let packets = boxed(EbpfTcx::probe(policy.ebpf_tcx()));
-    #[cfg(weir_bpf)]
-    let drops = boxed(EbpfDrops::probe(policy.ebpf, policy.interval));
+    let [sockets, packets, drops] = bpf_sources(policy);
     #[cfg(not(weir_bpf))]
     let [sockets, packets, drops]: [Probed; 3] =
         [(crate::source::built_without_bpf(), None), (Vec::new(), None), (Vec::new(), None)];
@@ -232,6 +229,26 @@ fn sources(policy: &MeterPolicy) -> Vec<Probed> {
         boxed((vec![names], names_source)),
         boxed((vec![samples], samples_source)),
     ]
+}
+
+/// The eBPF tiers. The kernel's types are read once for all of them, and let go of.
+#[cfg(weir_bpf)]
+fn bpf_sources(policy: &MeterPolicy) -> [Probed; 3] {
+    use crate::bpf::{BpfError, Types, sys};
+    let types = match policy.ebpf {
+        true => Types::read(),
+        false => Err(BpfError::NotPermitted("meter.ebpf")),
+    };
+    let types_read = types.as_ref();
+    let pace = (policy.interval, policy.share);
+    let sources = [
+        boxed(EbpfSockets::probe(policy.ebpf_sockets(), types_read)),
+        boxed(EbpfTcx::probe(policy.ebpf_tcx(), types_read)),
+        boxed(EbpfDrops::probe(policy.ebpf, pace, types_read)),
+    ];
+    drop(types);
+    sys::give_back_memory();
+    sources
 }
 
 /// What would run here, without running it.

@@ -84,6 +84,14 @@ pub(crate) fn wait_for_programs() {
     }
 }
 
+/// Gives memory that is free back to the system. The kernel's types are a million small pieces, which the
+/// allocator would keep for later.
+pub(crate) fn give_back_memory() {
+    // SAFETY: malloc_trim(3) takes no addresses and may be called at any time.
+    #[cfg(target_env = "gnu")]
+    let _any = unsafe { libc::malloc_trim(0) };
+}
+
 /// Entries that one call takes.
 const BATCH: usize = 4_096;
 

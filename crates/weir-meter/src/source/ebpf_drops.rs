@@ -16,7 +16,7 @@ use super::kernel_time::Times;
 use super::{Intake, Source, SourceError, Tier};
 use crate::bpf::fields::Fields;
 use crate::bpf::pair::Pair;
-use crate::bpf::{BpfError, Object};
+use crate::bpf::{BpfError, Object, Types};
 use crate::cache::{Count, Drops, Initiator, Moment, Observation, SourceKind};
 use crate::endpoint::{Endpoint, FlowKey};
 
@@ -29,8 +29,6 @@ const DROPS_MAX: u32 = 8_192;
 /// Octets of `struct drop_key` and `struct drop`.
 const KEY: usize = 48;
 const DROP: usize = 24;
-/// A look may take one part in so many of the time.
-const SHARE: u32 = 20;
 /// Longest interval between looks.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// Reasons that are no loss of the flow: a copy that a tap did not want, what a closed socket had not read.
@@ -68,6 +66,7 @@ impl Sum {
 /// The source. The program runs for as long as it lives.
 pub struct EbpfDrops {
     interval: Duration,
+    share: u32,
     _object: Object,
     drops: Pair,
     lost: PerCpuArray<MapData, u64>,
@@ -78,37 +77,43 @@ pub struct EbpfDrops {
 
 impl EbpfDrops {
     /// Loads and attaches it, and reads the names of reasons.
-    pub fn probe(enabled: bool, interval: Duration) -> (Vec<Tier>, Option<EbpfDrops>) {
+    pub(crate) fn probe(
+        enabled: bool,
+        (interval, share): (Duration, u32),
+        types: Result<&Types, &BpfError>,
+    ) -> (Vec<Tier>, Option<EbpfDrops>) {
         let missing = |why: String| Tier { is_expected: false, ..Tier::missing(NAME, why, COSTS) };
         if !enabled {
             return (vec![missing("switched off (meter.ebpf)".to_owned())], None);
         }
-        match EbpfDrops::start(interval) {
-            Ok(source) => (vec![Tier::runs(NAME)], Some(source)),
-            Err(error) => {
-                let why = format!("{error} (it needs Linux 5.17, CAP_BPF and CAP_PERFMON)");
-                (vec![missing(why)], None)
-            }
+        let because = |error: &BpfError| {
+            let why = format!("{error} (it needs Linux 5.17, CAP_BPF and CAP_PERFMON)");
+            (vec![missing(why)], None)
+        };
+        match types.map(|types| EbpfDrops::start(interval, share, types)) {
+            Ok(Ok(source)) => (vec![Tier::runs(NAME)], Some(source)),
+            Ok(Err(error)) => because(&error),
+            Err(error) => because(error),
         }
     }
 
-    fn start(interval: Duration) -> Result<EbpfDrops, BpfError> {
+    fn start(interval: Duration, share: u32, types: &Types) -> Result<EbpfDrops, BpfError> {
         let system = |call| move |source| BpfError::System { call, source };
         let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_drops.o"));
         let sizes = [("drops0", DROPS_MAX), ("drops1", DROPS_MAX)];
-        let mut object = Object::load(octets, &sizes)?;
-        let types = std::fs::read("/sys/kernel/btf/vmlinux").map_err(system("reading BTF"))?;
-        let names = btf::enumeration(&types, "skb_drop_reason", "SKB_DROP_REASON_");
+        let mut object = Object::load(types, octets, &sizes)?;
+        let octets = std::fs::read("/sys/kernel/btf/vmlinux").map_err(system("reading BTF"))?;
+        let names = btf::enumeration(&octets, "skb_drop_reason", "SKB_DROP_REASON_");
         if names.is_empty() {
             // Before 5.17 the tracepoint's third argument is not there.
             let error = std::io::Error::other("the kernel tells no reasons");
             return Err(system("enum skb_drop_reason")(error));
         }
-        object.attach_tracepoint("weir_drop", "kfree_skb")?;
+        object.attach_tracepoint(types, "weir_drop", "kfree_skb")?;
         let lost = PerCpuArray::try_from(object.take_map("lost")?)
             .map_err(|error| system("opening a map")(std::io::Error::other(error)))?;
         let drops = Pair::take(&mut object, ["drops0", "drops1"], DROPS_MAX)?;
-        Ok(EbpfDrops { interval, _object: object, drops, lost, names, told: 0, no_loss: 0 })
+        Ok(EbpfDrops { interval, share, _object: object, drops, lost, names, told: 0, no_loss: 0 })
     }
 }
 
@@ -139,7 +144,7 @@ impl Source for EbpfDrops {
             seen.drops = Some(Drops { count: sum.count, reason, name });
             intake.cache.observe(&seen, now);
         }
-        Ok((began.elapsed() * SHARE).clamp(self.interval, INTERVAL_MAX.max(self.interval)))
+        Ok((began.elapsed() * self.share).clamp(self.interval, INTERVAL_MAX.max(self.interval)))
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {

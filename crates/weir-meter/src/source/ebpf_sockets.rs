@@ -20,7 +20,7 @@ use super::kernel_time::Times;
 use super::namespaces;
 use super::{Intake, Source, SourceError, Tier};
 use crate::bpf::pair::Pair;
-use crate::bpf::{BpfError, Object, map_fd, sys};
+use crate::bpf::{BpfError, Object, Types, map_fd, sys};
 use crate::cache::{Count, Initiator, Moment, Observation, SourceKind, TcpHealth};
 use crate::endpoint::{End, FlowKey};
 use crate::owner::SeenProcess;
@@ -32,8 +32,6 @@ pub(crate) const NAME: &str = "ebpf_sockets";
 pub(crate) const COSTS: &str =
     "headers, UDP, and owners of connections shorter than a second are not counted";
 const IPPROTO_TCP: u8 = 6;
-/// A look may take one part in so many of the time.
-const SHARE: u32 = 20;
 /// Longest interval between looks.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// Most ends taken at once, before the iterator has its turn again.
@@ -46,6 +44,8 @@ pub struct EbpfSocketsPolicy {
     pub enabled: bool,
     /// Shortest time between looks.
     pub interval: Duration,
+    /// A look may take one part in so many of the time.
+    pub share: u32,
     /// Remotes of unconnected sockets (UDP servers) between two looks; past it their packets are
     /// not counted, which is counted.
     pub peers_max: u32,
@@ -88,38 +88,49 @@ impl std::fmt::Debug for EbpfSockets {
 }
 
 /// The programs and their maps.
-pub(crate) fn object(peers_max: u32, ends_octets: u32) -> Result<Object, BpfError> {
+pub(crate) fn object(types: &Types, peers_max: u32, ends_octets: u32) -> Result<Object, BpfError> {
     let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_sockets.o"));
     let sizes = [("peers0", peers_max), ("peers1", peers_max), ("ends", ends_octets)];
-    Object::load(octets, &sizes)
+    Object::load(types, octets, &sizes)
 }
 
 impl EbpfSockets {
     /// Loads and attaches. What only adds to it and cannot be attached is told in the tier's line.
-    pub fn probe(policy: EbpfSocketsPolicy) -> (Vec<Tier>, Option<EbpfSockets>) {
+    pub(crate) fn probe(
+        policy: EbpfSocketsPolicy,
+        types: Result<&Types, &BpfError>,
+    ) -> (Vec<Tier>, Option<EbpfSockets>) {
         if !policy.enabled {
             let why = "switched off (meter.ebpf)".to_owned();
             return (vec![Tier { is_expected: false, ..Tier::missing(NAME, why, COSTS) }], None);
         }
-        match EbpfSockets::start(policy) {
+        let missing = |error: &BpfError| {
+            let why = format!("{error} (it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
+            // Most users may not: without privileges this is no fault.
+            (vec![Tier { is_expected: false, ..Tier::missing(NAME, why, COSTS) }], None)
+        };
+        let types = match types {
+            Ok(types) => types,
+            Err(error) => return missing(error),
+        };
+        match EbpfSockets::start(policy, types) {
             Ok((source, missing)) if missing.is_empty() => (vec![Tier::runs(NAME)], Some(source)),
             Ok((source, missing)) => {
                 let why = missing.iter().map(|(why, _)| why.as_str()).collect::<Vec<_>>();
                 let costs = missing.first().map_or("", |(_, costs)| costs);
                 (vec![Tier::partly(NAME, why.join("; "), costs)], Some(source))
             }
-            Err(error) => {
-                let why = format!("{error} (it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
-                // Most users may not: without privileges this is no fault.
-                (vec![Tier { is_expected: false, ..Tier::missing(NAME, why, COSTS) }], None)
-            }
+            Err(error) => missing(&error),
         }
     }
 
-    fn start(policy: EbpfSocketsPolicy) -> Result<(EbpfSockets, attach::Missing), BpfError> {
-        let mut object = object(policy.peers_max, policy.ends_octets)?;
-        let missing = attach::attach(&mut object)?;
-        let iterator = object.load_iterator("weir_sockets", "bpf_sk_storage_map")?;
+    fn start(
+        policy: EbpfSocketsPolicy,
+        types: &Types,
+    ) -> Result<(EbpfSockets, attach::Missing), BpfError> {
+        let mut object = object(types, policy.peers_max, policy.ends_octets)?;
+        let missing = attach::attach(&mut object, types)?;
+        let iterator = object.load_iterator(types, "weir_sockets", "bpf_sk_storage_map")?;
         let typed = |error: aya::maps::MapError| BpfError::System {
             call: "opening a map",
             source: std::io::Error::other(error),
@@ -296,7 +307,7 @@ impl Source for EbpfSockets {
         self.last_look = Some(now.wall);
         self.counted.looks += 1;
         let shortest = self.policy.interval;
-        Ok((began.elapsed() * SHARE).clamp(shortest, INTERVAL_MAX.max(shortest)))
+        Ok((began.elapsed() * self.policy.share).clamp(shortest, INTERVAL_MAX.max(shortest)))
     }
 
     fn events(&self) -> Option<BorrowedFd<'_>> {

@@ -23,7 +23,7 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier};
 use super::kernel_time::Times;
 use super::{Intake, Source, SourceError, Tier};
 use crate::bpf::pair::Pair;
-use crate::bpf::{BpfError, Object};
+use crate::bpf::{BpfError, Object, Types};
 use crate::cache::{Count, Initiator, Interface, Moment, Observation, SourceKind, Tunnel};
 use crate::endpoint::{End, FlowKey};
 use crate::netlink::Netlink;
@@ -34,8 +34,6 @@ use links::Link;
 pub(crate) const NAME: &str = "ebpf_tcx";
 /// What is not seen without it.
 pub(crate) const COSTS: &str = "traffic that this machine forwards is not seen";
-/// A look may take one part in so many of the time.
-const SHARE: u32 = 20;
 /// Longest interval between looks.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// How often interfaces are listed anew, beside what is told of them.
@@ -58,6 +56,8 @@ pub struct EbpfTcxPolicy {
     pub enabled: bool,
     /// Shortest time between looks.
     pub interval: Duration,
+    /// A look may take one part in so many of the time.
+    pub share: u32,
     /// Flows between two looks; past it packets of further ones are not counted, which is counted.
     pub flows_max: u32,
     /// Names of interfaces in which `*` stands for anything, `!` in front leaves out. Empty takes ports and uplinks.
@@ -100,30 +100,35 @@ impl std::fmt::Debug for EbpfTcx {
 }
 
 /// The programs and their maps.
-pub(crate) fn object(flows_max: u32) -> Result<Object, BpfError> {
+pub(crate) fn object(types: &Types, flows_max: u32) -> Result<Object, BpfError> {
     let octets = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ebpf_tcx.o"));
-    Object::load(octets, &[("flows0", flows_max), ("flows1", flows_max)])
+    Object::load(types, octets, &[("flows0", flows_max), ("flows1", flows_max)])
 }
 
 impl EbpfTcx {
     /// Loads the programs, and attaches them to the interfaces that are there.
-    pub fn probe(policy: EbpfTcxPolicy) -> (Vec<Tier>, Option<EbpfTcx>) {
+    pub(crate) fn probe(
+        policy: EbpfTcxPolicy,
+        types: Result<&Types, &BpfError>,
+    ) -> (Vec<Tier>, Option<EbpfTcx>) {
         let missing = |why: String| Tier { is_expected: false, ..Tier::missing(NAME, why, COSTS) };
         if !policy.enabled {
             return (vec![missing("switched off (meter.ebpf)".to_owned())], None);
         }
-        match EbpfTcx::start(policy) {
-            Ok(source) => (vec![Tier::runs(NAME)], Some(source)),
-            Err(error) => {
-                let why = format!("{error} (it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
-                (vec![missing(why)], None)
-            }
+        let because = |error: &BpfError| {
+            let why = format!("{error} (it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
+            (vec![missing(why)], None)
+        };
+        match types.map(|types| EbpfTcx::start(policy, types)) {
+            Ok(Ok(source)) => (vec![Tier::runs(NAME)], Some(source)),
+            Ok(Err(error)) => because(&error),
+            Err(error) => because(error),
         }
     }
 
-    fn start(policy: EbpfTcxPolicy) -> Result<EbpfTcx, BpfError> {
+    fn start(policy: EbpfTcxPolicy, types: &Types) -> Result<EbpfTcx, BpfError> {
         let max = policy.flows_max;
-        let mut object = object(max)?;
+        let mut object = object(types, max)?;
         for name in ["weir_in", "weir_out"] {
             object.load_classifier(name)?;
         }
@@ -300,7 +305,7 @@ impl Source for EbpfTcx {
         self.follow(now.mono);
         self.take_flows(Times::at(now), intake)?;
         let shortest = self.policy.interval;
-        Ok((began.elapsed() * SHARE).clamp(shortest, INTERVAL_MAX.max(shortest)))
+        Ok((began.elapsed() * self.policy.share).clamp(shortest, INTERVAL_MAX.max(shortest)))
     }
 
     fn events(&self) -> Option<BorrowedFd<'_>> {

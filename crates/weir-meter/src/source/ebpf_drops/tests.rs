@@ -4,7 +4,8 @@ use crate::testing::{Bench, pair, skip};
 
 #[test]
 fn what_a_filter_drops_is_told_with_its_reason() {
-    let (tiers, source) = EbpfDrops::probe(true, Duration::from_millis(10));
+    let (tiers, source) =
+        EbpfDrops::probe(true, (Duration::from_millis(10), 20), Types::read().as_ref());
     let Some(mut source) = source else {
         skip("drops", &tiers[0]);
         return;

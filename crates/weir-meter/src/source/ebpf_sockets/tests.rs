@@ -11,8 +11,8 @@ fn source() -> Option<EbpfSockets> {
 
 fn source_of(peers_max: u32, ends_octets: u32) -> Option<EbpfSockets> {
     let interval = Duration::from_millis(10);
-    let policy = EbpfSocketsPolicy { enabled: true, interval, peers_max, ends_octets };
-    let (tiers, source) = EbpfSockets::probe(policy);
+    let policy = EbpfSocketsPolicy { enabled: true, interval, share: 20, peers_max, ends_octets };
+    let (tiers, source) = EbpfSockets::probe(policy, Types::read().as_ref());
     if source.is_none() {
         skip("sockets by eBPF", &tiers[0]);
     }

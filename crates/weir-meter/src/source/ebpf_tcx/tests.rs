@@ -9,10 +9,11 @@ fn source(space: &Namespace, interfaces: &[&str]) -> Option<EbpfTcx> {
     let policy = EbpfTcxPolicy {
         enabled: true,
         interval: Duration::from_millis(10),
+        share: 20,
         flows_max: 4_096,
         interfaces: interfaces.iter().map(|name| (*name).to_owned()).collect(),
     };
-    let (tiers, source) = space.run(move || EbpfTcx::probe(policy));
+    let (tiers, source) = space.run(move || EbpfTcx::probe(policy, Types::read().as_ref()));
     if source.is_none() {
         skip("packets at interfaces", &tiers[0]);
     }

@@ -43,7 +43,7 @@ fn nothing_is_switched_on_unless_the_policy_says_so() {
     };
     let (probed, line) = look(false);
     assert_eq!(settings(&there), "0 0 ");
-    assert_eq!(probed, [line.clone()]);
+    assert_eq!(probed, std::slice::from_ref(&line));
     let why = line.why_not.unwrap();
     assert!(line.runs && !line.is_expected);
     assert!(why.contains("sysctl -w net.netfilter.nf_conntrack_acct=1"), "{why}");
