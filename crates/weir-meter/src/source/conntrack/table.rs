@@ -51,7 +51,7 @@ pub(super) struct TableCounts {
     pub(super) tunnels: u64,
     /// Entries without counters in the last dump.
     pub(super) uncounted: u64,
-    /// Times that an entry was left out of a dump because there were too many.
+    /// Times that an entry was left out because there were too many.
     pub(super) untracked: u64,
     /// Entries that made room for ones that began.
     pub(super) evicted: u64,
@@ -218,13 +218,15 @@ impl Table {
                     self.counts.evicted += 1;
                     self.is_lossy = true;
                 }
+                // The end of one that is not followed is told, and needs no room.
+                None if sight == Sight::Over => {}
                 None => {
-                    self.dumping.untracked += 1;
-                    self.is_lossy = true;
-                    // The end of one that is not followed is told, and needs no room.
-                    if sight != Sight::Over {
-                        return false;
+                    match sight {
+                        Sight::Dumped => self.dumping.untracked += 1,
+                        _ => self.counts.untracked += 1,
                     }
+                    self.is_lossy = true;
+                    return false;
                 }
             }
         }

@@ -266,6 +266,21 @@ fn a_full_table_gives_the_oldest_for_what_begins_and_tells_nothing_twice() {
 }
 
 #[test]
+fn a_table_without_room_counts_what_it_leaves_out_and_tells_ends() {
+    let mut rig = Rig::new();
+    rig.table.limit(0);
+    rig.dump(&[], true, 0);
+    rig.see(&Entry { sent: None, ..entry(1, 0, 0) }, Sight::Begun, 1);
+    rig.dump(&[entry(1, 50, 0)], false, 2);
+    assert_eq!((rig.table.counts().untracked, rig.cache.len()), (2, 0));
+    // That it began while metering ran, only its own time could tell.
+    rig.see(&entry(1, 60, 0), Sight::Over, 3);
+    let start = Some(moment(4).wall);
+    rig.see(&Entry { start, ..entry(2, 70, 0) }, Sight::Over, 5);
+    assert_eq!((octets(&rig.flushed(6)), rig.table.counts().entries), (vec![(70, 0)], 0));
+}
+
+#[test]
 fn the_end_of_an_entry_that_none_has_seen_is_told() {
     let mut rig = Rig::new();
     rig.dump(&[], true, 0);

@@ -400,3 +400,33 @@ fn a_namespace_that_goes_takes_its_connections_with_it_and_loses_none() {
         .sum();
     assert_eq!(told, 300, "{all:?}");
 }
+
+#[test]
+fn what_an_overlay_carries_is_told_and_its_outer_packets_are_not() {
+    let mut rig = Rig::new();
+    let Some(net) = Net::new(80) else { return };
+    let Some(mut source) = net.source(&mut rig) else { return };
+    let end = |own: u8, other: u8| {
+        format!(
+            "ip link add vx0 type vxlan id 42 local 198.18.81.{own} remote 198.18.81.{other} dstport 4789
+             ip addr add 10.244.0.{own}/24 dev vx0; ip link set vx0 up"
+        )
+    };
+    if !net.node.sh(end(1, 2)) || !net.server.sh(end(2, 1)) {
+        eprintln!("SKIPPED an overlay: no VXLAN here");
+        return;
+    }
+    let server = net.server.run(|| UdpSocket::bind("10.244.0.2:7000").unwrap());
+    let client = net.node.run(|| UdpSocket::bind("10.244.0.1:0").unwrap());
+    client.send_to(&[1; 40], "10.244.0.2:7000").unwrap();
+    let (_, from) = server.recv_from(&mut [0; 100]).unwrap();
+    server.send_to(&[2; 500], from).unwrap();
+    client.recv_from(&mut [0; 1_000]).unwrap();
+    source.drain(moment(1), &mut rig.intake()).unwrap();
+    source.poll(moment(61), &mut rig.intake()).unwrap();
+    assert!(source.told("entries_of_tunnels") >= 1, "{:?}", source.counts());
+    let records = rig.flushed(62);
+    assert!(records.iter().all(|record| record.dst.port != 4_789), "{records:?}");
+    let port = client.local_addr().unwrap().port();
+    assert_eq!(octets(&of_port(records, port)), [(68, 528)]);
+}
