@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use weir_model::column::NullIf;
+use weir_model::own::{self, PEN_WEIR};
 use weir_model::{ColumnDef, Table};
 
 const COLUMNS: &str = "docs/reference/columns.md";
@@ -29,29 +30,33 @@ pub fn check(found: &mut Vec<String>) -> Result<()> {
 }
 
 fn columns_page() -> Result<String> {
-    let mut page = String::from(
+    let mut page = format!(
         "# Columns\n\n\
          Written by `cargo xtask docs` from `crates/weir-model/src/columns.rs`: change it there.\n\n\
          A field that an exporter did not send is null and left out of JSON; a field sent as 0 is 0, \
          except where *null if* says otherwise. Octets and packets are as exported: queries multiply \
          them by `sampling_rate`. Elements are written `enterprise/id`, IANA's without enterprise; the \
-         first one carries the column out. `rev/` is the reverse enterprise 29305.\n",
+         first one carries the column out. `rev/` is the reverse enterprise 29305. Weir's own enterprise \
+         is a placeholder, {PEN_WEIR} (`weir-model/src/own.rs`): every column of `flows` that is stored can travel \
+         as that and its number too, and does where the element that stands first cannot hold a value.\n"
     );
     for table in Table::ALL {
         writeln!(page, "\n## {}\n", table.name())?;
         writeln!(page, "| no. | column | type | unit | group | role | elements | what it is |")?;
         writeln!(page, "|---|---|---|---|---|---|---|---|")?;
         for def in table.columns() {
-            writeln!(page, "{}", row(def))?;
+            writeln!(page, "{}", row(table, def))?;
         }
     }
     Ok(page)
 }
 
-fn row(def: &ColumnDef) -> String {
+fn row(table: Table, def: &ColumnDef) -> String {
+    let own = own::element(table, def).filter(|_| def.from.is_empty());
     let elements: Vec<String> = def
         .from
         .iter()
+        .chain(&own)
         .map(|key| match key.pen {
             0 => key.id.to_string(),
             29_305 => format!("rev/{}", key.id),

@@ -1,6 +1,7 @@
 //! `cargo xtask registry`: turns the lists in `crates/weir-registry/data` into its Rust table.
 //!
 //! A list has one header line and rows of `pen,id,name,type,semantics,units`; no field has a comma.
+//! Weir's own list is written here first, from the column table.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,18 +9,78 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use weir_model::own::{self, PEN_WEIR};
+use weir_model::{ColumnDef, ColumnType, Table, column::Role, units::Unit};
 
 /// Writes `crates/weir-registry/src/table.rs`.
 pub fn generate() -> Result<()> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
-    let rows = read(&root.join("crates/weir-registry/data"))?;
+    let data = root.join("crates/weir-registry/data");
+    let list = data.join(format!("{PEN_WEIR}-weir.csv"));
+    std::fs::write(&list, own_list()?).with_context(|| format!("writing {}", list.display()))?;
+    let rows = read(&data)?;
     let table = root.join("crates/weir-registry/src/table.rs");
     std::fs::write(&table, render(&rows)?)
         .with_context(|| format!("writing {}", table.display()))?;
     let status = Command::new("rustfmt").args(["--edition", "2024"]).arg(&table).status()?;
     ensure!(status.success(), "rustfmt refused {}", table.display());
     Ok(())
+}
+
+/// Weir's own elements as a list: those of columns, then those of the announcement.
+fn own_list() -> Result<String> {
+    let mut text = String::from("pen,id,name,type,semantics,units\n");
+    for (table, prefix) in [(Table::Flows, "weir"), (Table::Counters, "weirCounter")] {
+        for def in table.columns() {
+            let Some(key) = own::element(table, def) else { continue };
+            let name: String = def.name.split('_').map(upper_first).collect();
+            let (ty, semantics, units) = (element_type(def), semantics(def), units(def));
+            writeln!(text, "{PEN_WEIR},{},{prefix}{name},{ty},{semantics},{units}", key.id)?;
+        }
+    }
+    for (key, name, ty) in [
+        (own::ACK_VERSION, "ackVersion", "unsigned8"),
+        (own::EXPORTER_INSTANCE, "exporterInstance", "octetArray"),
+        (own::FIRST_SEQUENCE, "firstSequence", "unsigned64"),
+    ] {
+        writeln!(text, "{PEN_WEIR},{},{name},{ty},identifier,", key.id)?;
+    }
+    Ok(text)
+}
+
+fn element_type(def: &ColumnDef) -> &'static str {
+    match def.ty {
+        ColumnType::U8 => "unsigned8",
+        ColumnType::U16 => "unsigned16",
+        ColumnType::U32 => "unsigned32",
+        ColumnType::U64 => "unsigned64",
+        ColumnType::F64 => "float64",
+        ColumnType::Time => "dateTimeMilliseconds",
+        ColumnType::Addr => "ipv6Address",
+        ColumnType::Mac => "macAddress",
+        ColumnType::Str => "string",
+        ColumnType::Bytes | ColumnType::U32List | ColumnType::Elements => "octetArray",
+    }
+}
+
+fn semantics(def: &ColumnDef) -> &'static str {
+    match def.role {
+        Role::Scaled => "deltaCounter",
+        Role::Total => "totalCounter",
+        Role::Time | Role::Dimension | Role::Measure => "",
+    }
+}
+
+fn units(def: &ColumnDef) -> &'static str {
+    match def.unit {
+        Unit::Microseconds => "microseconds",
+        Unit::Milliseconds => "milliseconds",
+        Unit::Octets => "octets",
+        Unit::Packets => "packets",
+        Unit::Flows => "flows",
+        Unit::None | Unit::BitsPerSecond | Unit::OctetsPerSecond => "",
+    }
 }
 
 /// Every row of every list by (enterprise, id): name, type, semantics, units.

@@ -17,6 +17,7 @@ pub mod elements;
 pub mod interner;
 pub mod json;
 pub mod named;
+pub mod own;
 pub mod rollup;
 pub mod time;
 pub mod units;

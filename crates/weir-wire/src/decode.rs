@@ -6,7 +6,7 @@ use crate::collector::Collector;
 use crate::error::MessageError;
 use crate::limits::Limits;
 use crate::output::Output;
-use crate::plan::{Context, FlowSet, Plan, Scratch, decode_flows, decode_options};
+use crate::plan::{Context, FlowSet, Plan, Scratch, decode_counters, decode_flows, decode_options};
 use crate::received::Received;
 use crate::sflow5;
 use crate::tally::Tally;
@@ -55,7 +55,10 @@ fn each_flow_set<'a>(
     for DataSet { offset, length, rows, plan } in sets.iter() {
         let (offset, length, rows) = (*offset as usize, *length as usize, *rows as usize);
         let body = octets.get(offset..offset + length).unwrap_or_default();
-        if plan.is_options() {
+        if plan.is_options() && plan.counters {
+            let rows = decode_counters(plan, body, rows, &context, &mut out.counters);
+            tally.counters += rows as u64;
+        } else if plan.is_options() {
             let rows = decode_options(plan, body, rows, &context, &mut out.options);
             tally.options += rows as u64;
         } else {

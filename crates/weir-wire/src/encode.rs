@@ -4,15 +4,17 @@
 //!
 //! The first element of a column's `from` list that the protocol can carry and that is wide enough
 //! takes the column out; a null is left out of the record, so rows that lack different columns
-//! travel by different templates. What no element can carry (process names, a VLAN of the
-//! exporter's own …) stays behind.
+//! travel by different templates. IPFIX carries what no element of others can (process names …) by
+//! Weir's own (`weir_model::own`), and rows of counters as options records; in v9 they stay behind.
 //!
 //! Invariant: a message never passes `message_octets_max`, and a template always precedes its
 //! data. No clock: `now` is a parameter. Sending is the caller's business.
 
 mod book;
 mod carry;
+mod counters;
 mod packer;
+pub(crate) mod parts;
 mod row;
 
 use std::time::Duration;
@@ -84,7 +86,7 @@ impl TemplateEncoder {
         TemplateEncoder { packer: Packer::new(dialect, policy) }
     }
 
-    /// Encodes every row of `batch` (a table of flows or options) and hands out full messages and
+    /// Encodes every row of `batch` (of flows, counters or options) and hands out full messages and
     /// the last one.
     pub(crate) fn encode(
         &mut self,
@@ -109,7 +111,13 @@ impl TemplateEncoder {
                     self.packer.push(&draft.layout, &draft.octets, emit);
                 }
             }
-            Table::Counters | Table::Rollups => {}
+            Table::Counters => {
+                for row in 0..batch.rows() {
+                    counters::write(self.packer.dialect(), batch, row, &mut draft);
+                    self.packer.push(&draft.layout, &draft.octets, emit);
+                }
+            }
+            Table::Rollups => {}
         }
         self.packer.finish(emit)
     }

@@ -5,6 +5,7 @@
 //! of type are named here. Elements without a column go to `extra`.
 
 mod compile;
+mod counters;
 mod enrich;
 mod rows;
 mod run;
@@ -16,6 +17,7 @@ use weir_model::column::{ElementKey, NullIf, Physical};
 use weir_model::columns::flows;
 
 pub(crate) use compile::compile;
+pub(crate) use counters::decode_counters;
 pub(crate) use enrich::float;
 pub(crate) use rows::{FixedRows, Rows, VariableRows, count, index};
 pub(crate) use run::{Context, FlowSet, Scratch, decode_flows, decode_options, number};
@@ -149,6 +151,8 @@ pub(crate) struct Plan {
     pub(crate) layout: Layout,
     /// Number of scope fields of an options template.
     pub(crate) scope: Option<usize>,
+    /// Its records are rows of `counters` (options templates only).
+    pub(crate) counters: bool,
     /// Every field with octets, in order; position in the template first.
     pub(crate) fields: Vec<(usize, ElementKey, Loc)>,
     pub(crate) steps: Vec<Step>,

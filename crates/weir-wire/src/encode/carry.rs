@@ -2,7 +2,7 @@
 
 use weir_model::column::ElementKey;
 use weir_model::columns::flows;
-use weir_model::{ColumnDef, ColumnId, ColumnType};
+use weir_model::{ColumnDef, ColumnId, ColumnType, Table, own};
 use weir_registry::{ElementType, element};
 
 use super::packer::Dialect;
@@ -23,6 +23,8 @@ pub(super) enum Form {
     Uptime(ElementKey),
     /// An address of 4 octets by the carrier's key, one of 16 by this.
     Address(Option<ElementKey>),
+    /// An address of 16 octets, IPv4 mapped.
+    Address16,
     /// An address as text.
     AddressText,
     /// Text.
@@ -45,6 +47,8 @@ pub(super) struct Carrier {
     pub(super) column: ColumnId,
     pub(super) key: ElementKey,
     pub(super) form: Form,
+    /// Weir's own element, for values that the other cannot hold.
+    pub(super) own: Option<ElementKey>,
 }
 
 const fn iana(id: u16) -> ElementKey {
@@ -53,7 +57,8 @@ const fn iana(id: u16) -> ElementKey {
 
 /// The carrier of `def`, if it has one in `dialect`.
 pub(super) fn carrier(def: &ColumnDef, dialect: Dialect) -> Option<Carrier> {
-    let carrier = |key, form| Some(Carrier { column: def.id, key, form });
+    let own = own::element(Table::Flows, def).filter(|_| dialect == Dialect::Ipfix);
+    let carrier = |key, form| Some(Carrier { column: def.id, key, form, own });
     match (def.id, dialect) {
         // The message header says it.
         (flows::OBSERVATION_DOMAIN, _) => return None,
@@ -69,7 +74,8 @@ pub(super) fn carrier(def: &ColumnDef, dialect: Dialect) -> Option<Carrier> {
         (flows::FLOW_END, Dialect::NetFlow9) => return carrier(iana(21), Form::Uptime(iana(153))),
         _ => {}
     }
-    let candidates = || def.from.iter().copied().filter(move |key| travels(dialect, *key));
+    let of_others = || def.from.iter().copied().filter(move |key| travels(dialect, *key));
+    let candidates = || of_others().chain(own);
     let of_type = |ty| candidates().find(|key| kind(*key) == Some(ty));
     match def.ty {
         ColumnType::Addr => {
@@ -77,7 +83,7 @@ pub(super) fn carrier(def: &ColumnDef, dialect: Dialect) -> Option<Carrier> {
             match (v4, of_type(ElementType::String)) {
                 (Some(v4), _) => carrier(v4, Form::Address(v6)),
                 (None, Some(text)) => carrier(text, Form::AddressText),
-                (None, None) => None,
+                (None, None) => carrier(v6?, Form::Address16),
             }
         }
         ColumnType::Time => {
@@ -92,14 +98,15 @@ pub(super) fn carrier(def: &ColumnDef, dialect: Dialect) -> Option<Carrier> {
         ColumnType::Str => carrier(candidates().next()?, Form::Text),
         ColumnType::Bytes => carrier(candidates().next()?, Form::Octets),
         ColumnType::U8 | ColumnType::U16 | ColumnType::U32 | ColumnType::U64 => {
-            let key = number(def, candidates)?;
+            let key = number(def, of_others).or(own)?;
             let form = match def.id {
                 flows::TUNNEL_KIND => Form::OvsTunnel,
                 _ => Form::Unsigned(width(key).unwrap_or(octets(def.ty))),
             };
             carrier(key, form)
         }
-        ColumnType::F64 | ColumnType::U32List | ColumnType::Elements => None,
+        ColumnType::U32List => carrier(own?, Form::Octets),
+        ColumnType::F64 | ColumnType::Elements => None,
     }
 }
 
@@ -125,7 +132,7 @@ pub(super) fn kind(key: ElementKey) -> Option<ElementType> {
     element(key.pen, key.id).map(|info| info.ty)
 }
 
-fn width(key: ElementKey) -> Option<u16> {
+pub(super) fn width(key: ElementKey) -> Option<u16> {
     match kind(key)? {
         ElementType::Unsigned8 => Some(1),
         ElementType::Unsigned16 => Some(2),

@@ -167,9 +167,7 @@ impl Packer {
         let message = self.messages + u64::from(self.message.is_empty());
         let refresh = self.refresh();
         let due = self.book.entry(layout).is_due(self.now, message, refresh);
-        let specifier = |field: &super::row::Field| if field.key.pen == 0 { 4 } else { 8 };
-        let template: usize = layout.fields.iter().map(specifier).sum();
-        let template = if due { 2 * SET_HEADER + 6 + template } else { 0 };
+        let template = if due { 2 * SET_HEADER + layout.template_octets() } else { 0 };
         template + SET_HEADER + record.len() + 3
     }
 
@@ -202,27 +200,7 @@ impl Packer {
         }
         entry.sent = Some((now, messages));
         self.open_set(self.dialect.template_set(layout.scopes.is_some()), usize::MAX);
-        self.put(id);
-        let fields = layout.fields.len() as u16;
-        match (self.dialect, layout.scopes) {
-            (_, None) => self.put(fields),
-            (Dialect::Ipfix, Some(scopes)) => {
-                self.put(fields);
-                self.put(scopes);
-            }
-            (Dialect::NetFlow9, Some(scopes)) => {
-                self.put(scopes * 4);
-                self.put((fields - scopes) * 4);
-            }
-        }
-        for field in &layout.fields {
-            let enterprise = field.key.pen != 0;
-            self.put(field.key.id | if enterprise { 0x8000 } else { 0 });
-            self.put(field.length);
-            if enterprise {
-                self.message.extend_from_slice(&field.key.pen.to_be_bytes());
-            }
-        }
+        layout.write_template(self.dialect, id, &mut self.message);
         self.all_records = self.all_records.saturating_add(1);
         self.encoded.templates += 1;
         id

@@ -46,6 +46,40 @@ impl Layout {
     fn push(&mut self, key: ElementKey, length: u16) {
         self.fields.push(Field { key, length });
     }
+
+    /// Octets of the template record at most.
+    pub(super) fn template_octets(&self) -> usize {
+        let specifier = |field: &Field| if field.key.pen == 0 { 4 } else { 8 };
+        6 + self.fields.iter().map(specifier).sum::<usize>()
+    }
+
+    /// Appends the template record under `id` (RFC 7011 §3.4.1–2, RFC 3954 §5.2, §6.1).
+    pub(super) fn write_template(&self, dialect: Dialect, id: u16, out: &mut Vec<u8>) {
+        let mut put = |value: u16| out.extend_from_slice(&value.to_be_bytes());
+        put(id);
+        let fields = self.fields.len() as u16;
+        match (dialect, self.scopes) {
+            (_, None) => put(fields),
+            (Dialect::Ipfix, Some(scopes)) => {
+                put(fields);
+                put(scopes);
+            }
+            (Dialect::NetFlow9, Some(scopes)) => {
+                put(scopes * 4);
+                put((fields - scopes) * 4);
+            }
+        }
+        for field in &self.fields {
+            let enterprise = field.key.pen != 0;
+            out.extend_from_slice(
+                &(field.key.id | if enterprise { 0x8000 } else { 0 }).to_be_bytes(),
+            );
+            out.extend_from_slice(&field.length.to_be_bytes());
+            if enterprise {
+                out.extend_from_slice(&field.key.pen.to_be_bytes());
+            }
+        }
+    }
 }
 
 /// A record under construction: its fields and their octets.
@@ -61,14 +95,23 @@ impl Draft {
         self.octets.clear();
     }
 
-    /// A number of `width` octets; one that does not fit is left out rather than sent wrong.
-    fn number(&mut self, key: ElementKey, width: u16, value: u64) {
+    /// A number of `width` octets; one that does not fit is left out rather than sent wrong, and
+    /// the answer is false.
+    pub(super) fn number(&mut self, key: ElementKey, width: u16, value: u64) -> bool {
         let octets = value.to_be_bytes();
         let (unused, used) = octets.split_at(8 - usize::from(width.min(8)));
-        if unused.iter().all(|octet| *octet == 0) {
+        let fits = unused.iter().all(|octet| *octet == 0);
+        if fits {
             self.layout.push(key, width);
             self.octets.extend_from_slice(used);
         }
+        fits
+    }
+
+    /// A fraction.
+    pub(super) fn float(&mut self, key: ElementKey, value: f64) {
+        self.layout.push(key, 8);
+        self.octets.extend_from_slice(&value.to_be_bytes());
     }
 
     fn millis(&mut self, key: ElementKey, nanos: i64) {
@@ -79,18 +122,22 @@ impl Draft {
 
     fn address(&mut self, v4: ElementKey, v6: Option<ElementKey>, addr: Addr) {
         match (addr.as_v4(), v6) {
-            (Some(address), _) => self.number(v4, 4, address.into()),
-            (None, Some(v6)) => {
-                self.layout.push(v6, 16);
-                self.octets.extend_from_slice(&addr.octets());
+            (Some(address), _) => {
+                self.number(v4, 4, address.into());
             }
+            (None, Some(v6)) => self.address16(v6, addr),
             (None, None) => {}
         }
     }
 
+    fn address16(&mut self, key: ElementKey, addr: Addr) {
+        self.layout.push(key, 16);
+        self.octets.extend_from_slice(&addr.octets());
+    }
+
     /// Octets of any length: variable in IPFIX, as long as they are in v9 (where none are left
     /// out).
-    fn variable(&mut self, dialect: Dialect, key: ElementKey, octets: &[u8]) {
+    pub(super) fn variable(&mut self, dialect: Dialect, key: ElementKey, octets: &[u8]) {
         let Ok(length) = u16::try_from(octets.len()) else { return };
         match dialect {
             Dialect::NetFlow9 if length == 0 || length == VARIABLE => return,
@@ -201,13 +248,24 @@ impl RowWriter {
     fn value(&self, carrier: &Carrier, value: Scalar, icmp6: bool, draft: &mut Draft) {
         let key = carrier.key;
         match (carrier.form, value) {
-            (Form::Unsigned(width), Scalar::U64(value)) => draft.number(key, width, value),
-            (Form::Mac, Scalar::U64(mac)) => draft.number(key, 6, mac),
-            (Form::OvsTunnel, Scalar::U64(kind)) => {
-                if let Some(kind) = ovs_tunnel(kind) {
-                    draft.number(key, 1, kind);
+            (Form::Unsigned(width), Scalar::U64(value)) => {
+                if let (false, Some(own)) = (draft.number(key, width, value), carrier.own) {
+                    draft.number(own, 8, value);
                 }
             }
+            (Form::Mac, Scalar::U64(mac)) => {
+                draft.number(key, 6, mac);
+            }
+            (Form::OvsTunnel, Scalar::U64(kind)) => match (ovs_tunnel(kind), carrier.own) {
+                (Some(kind), _) => {
+                    draft.number(key, 1, kind);
+                }
+                (None, Some(own)) => {
+                    draft.number(own, 1, kind);
+                }
+                (None, None) => {}
+            },
+            (Form::Address16, Scalar::Addr(addr)) => draft.address16(key, addr),
             (Form::Icmp(v6), Scalar::U64(value)) => {
                 draft.number(if icmp6 { v6 } else { key }, 1, value);
             }
@@ -220,7 +278,9 @@ impl RowWriter {
             (Form::Uptime(otherwise), Scalar::I64(nanos)) => {
                 let uptime = nanos.saturating_sub(self.boot.0).div_euclid(MILLI);
                 match u32::try_from(uptime) {
-                    Ok(uptime) if nanos <= self.now.0 => draft.number(key, 4, uptime.into()),
+                    Ok(uptime) if nanos <= self.now.0 => {
+                        draft.number(key, 4, uptime.into());
+                    }
                     _ => draft.millis(otherwise, nanos),
                 }
             }

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use hashbrown::DefaultHashBuilder;
 use weir_model::column::{ColumnType, ElementKey};
-use weir_model::columns::{PEN_ANTREA, PEN_VMWARE, flows};
-use weir_model::{ColumnDef, ColumnId};
+use weir_model::columns::{PEN_ANTREA, PEN_VMWARE, counters, flows};
+use weir_model::{ColumnDef, ColumnId, Table, own};
 use weir_registry::ElementType;
 
 use super::time::Form;
@@ -23,6 +23,9 @@ static TARGETS: LazyLock<Targets> = LazyLock::new(|| {
     for def in flows::DEFS {
         for (rank, key) in def.from.iter().enumerate() {
             targets.entry(*key).or_default().push((def, rank));
+        }
+        if let Some(key) = own::element(Table::Flows, def) {
+            targets.entry(key).or_default().push((def, def.from.len()));
         }
     }
     targets
@@ -47,6 +50,7 @@ pub(crate) fn compile(template: &Template, protocol: Protocol, repair: bool) -> 
         template_id: template.id,
         layout,
         scope: template.scope,
+        counters: fields.iter().any(|(_, key, _)| is_counter_name(*key)),
         fields,
         steps: Vec::new(),
         extra: Vec::new(),
@@ -59,6 +63,11 @@ pub(crate) fn compile(template: &Template, protocol: Protocol, repair: bool) -> 
         filled: Columns::default(),
     };
     if plan.is_options() { plan } else { Builder::new(plan, protocol).build() }
+}
+
+/// Records with the name of a counter are rows of `counters`, as Weir exports them.
+fn is_counter_name(key: ElementKey) -> bool {
+    own::counters_column(key).is_some_and(|def| def.id == counters::NAME)
 }
 
 /// Places of all fields, those of length 0 included.
@@ -315,7 +324,8 @@ fn operation(key: ElementKey, loc: Loc, def: &ColumnDef) -> Option<Op> {
             text.then_some(Op::Text)
         }
         ColumnType::Bytes => Some(Op::Octets),
-        ColumnType::F64 | ColumnType::U32List | ColumnType::Elements => None,
+        ColumnType::U32List => (key.pen == own::PEN_WEIR).then_some(Op::Octets),
+        ColumnType::F64 | ColumnType::Elements => None,
     }
 }
 
