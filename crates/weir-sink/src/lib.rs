@@ -10,6 +10,7 @@ pub mod flow_message;
 pub mod format;
 pub mod goflow;
 pub mod goflow2;
+pub mod ipfix;
 pub mod json;
 pub mod ntop;
 pub mod parquet;
