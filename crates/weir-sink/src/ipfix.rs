@@ -8,6 +8,18 @@
 
 mod backoff;
 mod buffer;
+mod dial;
+mod exporter;
 mod ledger;
+mod metrics;
 mod policy;
 mod queue;
+mod session;
+mod tls;
+mod wire;
+mod worker;
+
+pub use exporter::{Deps, ExportError, ExportStatus, Exporter, Link};
+pub use ledger::{Account, Loss};
+pub use policy::{BufferPolicy, ExportPolicy, Target, TlsFiles, Transport};
+pub use tls::TlsError;

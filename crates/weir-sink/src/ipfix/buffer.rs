@@ -76,8 +76,7 @@ impl Buffer {
         folder: Option<Box<dyn Folder>>,
         mut make_instance: MakeInstance,
     ) -> io::Result<Buffer> {
-        let mut state =
-            State { instance: make_instance(), next: 0, released: 0 };
+        let mut state = State { instance: make_instance(), next: 0, released: 0 };
         let mut next = 0;
         let mut disk = None;
         if let Some(folder) = folder {
@@ -295,8 +294,7 @@ impl Buffer {
     }
 
     fn reserve(&mut self) -> io::Result<()> {
-        let state =
-            State { next: self.next + BLOCK, released: self.first(), ..self.state };
+        let state = State { next: self.next + BLOCK, released: self.first(), ..self.state };
         self.write_state(state)
     }
 

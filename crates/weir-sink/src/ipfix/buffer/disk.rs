@@ -77,7 +77,8 @@ impl Disk {
             errors: 0,
             retry_at: Duration::ZERO,
         };
-        let mut names: Vec<String> = disk.folder.list()?.into_iter().map(|(name, _)| name).collect();
+        let mut names: Vec<String> =
+            disk.folder.list()?.into_iter().map(|(name, _)| name).collect();
         names.retain(|name| number(name).is_some());
         names.sort();
         for name in names {
@@ -212,7 +213,9 @@ impl Disk {
     }
 
     pub(super) fn sync_due(&mut self, now: Duration) {
-        let (Some(writer), Some(segment)) = (&mut self.writer, self.segments.back()) else { return };
+        let (Some(writer), Some(segment)) = (&mut self.writer, self.segments.back()) else {
+            return;
+        };
         if writer.unsynced_since.is_some_and(|since| now.saturating_sub(since) >= SYNC_AFTER) {
             writer.unsynced_since = None;
             self.errors += u64::from(self.folder.sync(&segment.name).is_err());

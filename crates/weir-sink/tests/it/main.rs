@@ -1,0 +1,6 @@
+//! The exporting process against collectors made for it: ones that answer, that do not, that die.
+
+mod acknowledged;
+mod collector;
+mod plain;
+mod secured;
