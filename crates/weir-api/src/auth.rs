@@ -190,7 +190,7 @@ fn is_local(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn check_host(headers: &HeaderMap, allowed: &[String]) -> Result<(), Problem> {
+pub(crate) fn check_host(headers: &HeaderMap, allowed: &[String]) -> Result<(), Problem> {
     let authority = text(headers, header::HOST).unwrap_or_default();
     let host = host_name(authority);
     if is_local(host) || allowed.iter().any(|name| name.eq_ignore_ascii_case(host)) {

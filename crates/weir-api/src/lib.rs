@@ -12,6 +12,7 @@ pub mod console;
 pub mod problem;
 pub mod server;
 pub mod sessions;
+pub mod small;
 pub mod tail;
 pub mod tokens;
 pub mod view;

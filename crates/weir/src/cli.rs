@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, Layers, read_file};
 
+pub mod agent;
 pub mod client;
 pub mod completions;
 pub mod config;
@@ -44,6 +45,7 @@ Examples:
   weir query --from -1h --group-by src_addr      the ten sources that sent most
   weir records --filter 'dst_port = 53' --follow what comes in now
   weir top                                       live flows of this machine
+  weir agent --to collector:4739                 meter this machine and export it
   weir doctor                                    what this machine lacks
 
 Configuration: /etc/weir/weir.toml or --config, then WEIR_SECTION__KEY, then --set.
@@ -82,6 +84,8 @@ impl Settings {
 enum Command {
     /// Receives, keeps and answers, until it is told to stop
     Serve(serve::Args),
+    /// Meters this machine and exports, keeping nothing but what is on its way
+    Agent(agent::Args),
     /// Asks for sums, rates and rankings
     Query(query::Args),
     /// Shows raw records, newest first, or as they arrive
@@ -113,6 +117,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     let Cli { settings, command } = Cli::parse();
     match command {
         Command::Serve(args) => args.run(&settings),
+        Command::Agent(args) => args.run(&settings),
         Command::Query(args) => args.run(&settings),
         Command::Records(args) => args.run(&settings),
         Command::Top(args) => args.run(&settings),

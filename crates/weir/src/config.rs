@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub mod agent;
 pub mod keys;
 pub mod layers;
 pub mod policies;
@@ -145,6 +146,43 @@ sections! {
         sample_header: usize = "0";
         /// Looks into packets on the loopback interface too.
         packets_of_loopback: bool = "false";
+    }
+
+    /// The agent, `weir agent`: meters this machine as the section before says, and exports
+    /// (docs/agent.md). The other sections but log are not its.
+    agent: AgentConfig {
+        /// Destinations: "collector:4739" and "tcp://…" are IPFIX over TCP, "udp://…", "tls://…",
+        /// "json:-" is lines on standard output, "json:/path" in a file.
+        to: List<String> = "[]";
+        /// Observation domain of its messages.
+        domain: u32 = "0";
+        /// Where records are kept while a collector is away, in a folder for each destination.
+        folder: PathBuf = "\"./weir-agent-data\"";
+        /// Memory for records that a destination does not have yet, before they go to disk.
+        buffer_memory: Octets = "\"4MiB\"";
+        /// Disk for them, for each destination; past it the oldest are dropped and counted. "0"
+        /// keeps nothing on disk: a restart then loses what was not sent.
+        buffer_disk: Octets = "\"256MiB\"";
+        /// Longest time that a record waits for its message to fill.
+        flush_after: Span = "\"1s\"";
+        /// Longest message; "0" picks 1400 octets for UDP and 16KiB for connections.
+        message_max: Octets = "\"0\"";
+        /// How often templates are sent again over UDP.
+        template_refresh: Span = "\"60s\"";
+        /// PEM file with the certificates that may have signed a collector's; empty takes the
+        /// system's.
+        ca: String = "\"\"";
+        /// PEM file with the agent's own certificate, if collectors want one, and its key.
+        certificate: String = "\"\"";
+        /// See certificate.
+        key: String = "\"\"";
+        /// Name that a collector's certificate must be for, where it is not the destination's.
+        server_name: String = "\"\"";
+        /// Where /metrics, /livez and /api/v1/health are, on loopback; empty: nowhere.
+        http: String = "\"127.0.0.1:8009\"";
+        /// An antrea-agent.conf, or the ConfigMap that holds it, to take the destination and the
+        /// time-outs from.
+        antrea_config: String = "\"\"";
     }
 
     /// Keeping records: how soon they are safe, how long they stay.

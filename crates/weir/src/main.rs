@@ -5,6 +5,8 @@
 //! the flow of data and stops them in that order.
 #![forbid(unsafe_code)]
 
+mod agent;
+mod antrea;
 mod cli;
 mod config;
 mod console;

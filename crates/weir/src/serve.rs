@@ -26,7 +26,7 @@ mod metrics;
 mod open;
 mod rates;
 mod sink;
-mod stop;
+pub mod stop;
 
 use collecting::Running;
 use metering::Metering;

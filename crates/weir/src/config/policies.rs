@@ -101,7 +101,7 @@ pub fn resolve(mut layers: Layers) -> Result<Policies, Problems> {
         layers.refuse("ingest.udp", "there must be a UDP or a TCP port to receive on".to_owned());
     }
     refuse_half_tls(&mut layers, &config.ingest);
-    let Config { log, data, ingest, meter, store, http, query } = layers.finish()?;
+    let Config { log, data, ingest, meter, agent: _, store, http, query } = layers.finish()?;
     Ok(Policies {
         log: log_policy(&log),
         ingest: ingest_policy(ingest, &data.folder),
@@ -143,7 +143,7 @@ pub fn store_folder(data: &Path) -> PathBuf {
     data.join("store")
 }
 
-fn log_policy(config: &LogConfig) -> LogPolicy {
+pub(super) fn log_policy(config: &LogConfig) -> LogPolicy {
     LogPolicy { level: config.level.clone(), ..LogPolicy::default() }
 }
 
@@ -275,7 +275,7 @@ fn settings(config: &IngestConfig, repaired: Vec<weir_model::Cidr>) -> Vec<Expor
     settings
 }
 
-fn octets(octets: super::words::Octets) -> usize {
+pub(super) fn octets(octets: super::words::Octets) -> usize {
     usize::try_from(octets.0).unwrap_or(usize::MAX)
 }
 
