@@ -153,8 +153,8 @@ pub struct Reader {
 impl Reader {
     pub fn new(peer: SocketAddr) -> Reader {
         let at = Timestamp::from_seconds(1_700_000_000);
-        let transport = weir_wire::Transport::Tcp;
-        let received = Received { at, source: peer, transport, session: SessionId(1) };
+        let mut received = Received::udp(at, peer);
+        (received.transport, received.session) = (weir_wire::Transport::Tcp, SessionId(1));
         let decoder = Decoder::new(Limits::default());
         Reader { decoder, received, announced: false, domain: 0, next: 0 }
     }

@@ -2,5 +2,6 @@
 
 mod acknowledged;
 mod collector;
+mod interop;
 mod plain;
 mod secured;

@@ -3,6 +3,7 @@
 
 mod access;
 mod acknowledge;
+mod agent;
 mod commands;
 mod console;
 mod decode;
