@@ -200,7 +200,10 @@ impl Buffer {
 
     /// True when everything was sent.
     pub(crate) fn is_sent(&self) -> bool {
-        self.records() == 0 || self.cursor >= self.next
+        // Why: Not `next`. After a crash the numbers between the last message and it were never used.
+        let in_memory = self.memory.back().map(|kept| kept.message.end());
+        let end = in_memory.or_else(|| self.disk.as_ref().and_then(Disk::last_end));
+        end.is_none_or(|end| self.cursor >= end)
     }
 
     /// Lets go of all messages that end before `up_to`; gives their records.

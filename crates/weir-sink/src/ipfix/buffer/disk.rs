@@ -114,6 +114,11 @@ impl Disk {
         self.segments.front()?.index.front().map(|(first, _)| *first)
     }
 
+    /// The number after the last record that is kept.
+    pub(super) fn last_end(&self) -> Option<u64> {
+        self.segments.back().map(Segment::end)
+    }
+
     /// The number after the last that was found at the start.
     pub(super) fn end(&self) -> u64 {
         self.end

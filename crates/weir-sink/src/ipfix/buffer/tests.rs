@@ -188,7 +188,12 @@ impl Run {
     }
 
     fn send(&mut self) {
-        let Some(message) = self.buffer.next_to_send() else { return };
+        let sent = self.buffer.is_sent();
+        let Some(message) = self.buffer.next_to_send() else {
+            assert!(self.buffer.is_sent(), "whoever sends until all is sent comes to an end");
+            return;
+        };
+        assert!(!sent, "what is to be sent is told");
         assert!(message.first >= self.sent_to, "numbers only grow between rewinds");
         self.sent_to = message.end();
         let key = (self.buffer.instance(), message.first);
