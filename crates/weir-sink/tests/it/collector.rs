@@ -187,12 +187,9 @@ impl Reader {
         for row in 0..out.flows.rows() {
             let port = out.flows.get_u64(flows::SRC_PORT, row).unwrap() as u16;
             let number = self.next + row as u64;
-            match kept.ports.insert(number, port) {
-                Some(before) => {
-                    assert_eq!(before, port, "number {number} means one record");
-                    kept.repeats += 1;
-                }
-                None => {}
+            if let Some(before) = kept.ports.insert(number, port) {
+                assert_eq!(before, port, "number {number} means one record");
+                kept.repeats += 1;
             }
         }
         self.next += tally.records();
