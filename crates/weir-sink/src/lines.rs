@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use weir_model::FlowBatch;
+use weir_model::{FlowBatch, Table};
 use weir_telemetry::{LogGate, Registry};
 
 use crate::format::{Format, RecordWriter};
@@ -48,6 +48,7 @@ pub struct LinesStatus {
 #[derive(Debug)]
 pub struct LinesExporter {
     target: String,
+    format: Format,
     counts: Arc<Counts>,
     sender: Option<SyncSender<Arc<FlowBatch>>>,
     thread: Option<JoinHandle<()>>,
@@ -91,11 +92,15 @@ impl LinesExporter {
                 );
             }
         });
-        Ok(LinesExporter { target, counts, sender: Some(sender), thread: Some(thread) })
+        Ok(LinesExporter { target, format, counts, sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Hands rows to the thread. Never waits; what finds no room is counted.
+    /// Hands rows to the thread. Never waits; what finds no room is counted. Rows of tables that the
+    /// format does not hold are none of its records.
     pub fn offer(&self, batch: &Arc<FlowBatch>) {
+        if batch.table() != Table::Flows && !self.format.holds_all_tables() {
+            return;
+        }
         let rows = batch.rows() as u64;
         self.counts.received.fetch_add(rows, Ordering::Relaxed);
         let Some(sender) = &self.sender else { return };
@@ -182,7 +187,7 @@ fn write_batch(writer: &mut dyn RecordWriter, batch: &FlowBatch) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_model::{Table, columns::flows};
+    use weir_model::columns::flows;
 
     #[test]
     fn lines_are_appended_and_counted() {

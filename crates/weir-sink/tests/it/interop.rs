@@ -26,12 +26,12 @@ fn is_here(program: &str) -> bool {
 }
 
 /// Flows as metering has them: both directions, processes, TCP health; IPv4 and IPv6.
-fn flows_of_a_node() -> Arc<FlowBatch> {
+fn flows_of_a_node(numbers: std::ops::Range<u64>) -> Arc<FlowBatch> {
     let mut batch = FlowBatch::new(Table::Flows);
-    let start = batch.append_rows(ROWS as usize);
+    let start = batch.append_rows(numbers.clone().count());
     let end = Timestamp::from_seconds(1_700_000_000);
-    for i in 0..ROWS {
-        let row = start + i as usize;
+    for (at, i) in numbers.enumerate() {
+        let row = start + at;
         let addr = |last: u64| match i % 4 {
             0 => Addr(0x2001_0db8 << 96 | u128::from(last)),
             _ => Addr::v4(0x0a00_0000 | last as u32),
@@ -89,11 +89,17 @@ fn nfdump_counts_the_same() {
     let mut nfcapd = Command::new("nfcapd");
     nfcapd.args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "300", "-w"]).arg(&folder.0);
     let mut nfcapd = Running(nfcapd.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    std::thread::sleep(Duration::from_secs(1));
-
+    // It has begun when nobody else can have the port.
+    while UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let target = Target { transport: Transport::Udp, host: "127.0.0.1".to_owned(), port };
     let exporter = Exporter::start(policy(target), &deps()).unwrap();
-    exporter.offer(&flows_of_a_node());
+    // Not more at once than a receive buffer of an ordinary machine holds.
+    for first in (0..ROWS).step_by(100) {
+        exporter.offer(&flows_of_a_node(first..first + 100));
+        std::thread::sleep(Duration::from_millis(30));
+    }
     exporter.offer(&counters(20));
     wait(&exporter, 20, |status| status.account.unacknowledged == ROWS + 20);
     exporter.stop();
@@ -156,7 +162,7 @@ fn tshark_finds_no_fault() {
     let port = listener.local_addr().unwrap().port();
     let target = Target { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port };
     let exporter = Exporter::start(policy(target), &deps()).unwrap();
-    exporter.offer(&flows_of_a_node());
+    exporter.offer(&flows_of_a_node(0..ROWS));
     exporter.offer(&counters(20));
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
