@@ -4,17 +4,18 @@
 //! Here is only what stands on the wire. Which records are durable, and which came before, is for
 //! whoever keeps them to know.
 
+use weir_model::own;
+
 use crate::plan::{FixedRows, Layout, Plan, Rows, VariableRows, index, number};
 
-/// Private enterprise number of the elements below: the one for examples (RFC 5612 §2), until Weir
-/// has its own.
-pub const PEN: u32 = 32_473;
+/// Private enterprise number of the elements below.
+pub const PEN: u32 = own::PEN_WEIR;
 /// `ackVersion`, unsigned8.
-pub const ACK_VERSION: u16 = 30_001;
+pub const ACK_VERSION: u16 = own::ACK_VERSION.id;
 /// `exporterInstance`, 16 octets.
-pub const EXPORTER_INSTANCE: u16 = 30_002;
+pub const EXPORTER_INSTANCE: u16 = own::EXPORTER_INSTANCE.id;
 /// `firstSequence`, unsigned64.
-pub const FIRST_SEQUENCE: u16 = 30_003;
+pub const FIRST_SEQUENCE: u16 = own::FIRST_SEQUENCE.id;
 /// The version that is spoken here.
 pub const VERSION: u8 = 1;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use weir_model::Timestamp;
+use weir_wire::acknowledge::Answer;
 use weir_wire::ipfix::session::{self, Stamp};
 
 use super::buffer::Buffer;
@@ -21,9 +22,8 @@ const OUT_MAX: usize = 128 << 10;
 const BURST: usize = 256;
 /// Reads before others are looked after.
 const READS: usize = 64;
-/// Octets of an answer.
-const FRAME: usize = 16;
-const FRAME_MAGIC: &[u8; 4] = b"WAK1";
+/// First word of an answer.
+const ANSWER: &[u8; 4] = b"WAK1";
 
 /// Whether the collector acknowledges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -367,14 +367,10 @@ impl Session {
     }
 
     fn frames(&mut self, buffer: &mut Buffer, progress: &mut Progress) -> Result<(), Ended> {
-        while let Some((frame, rest)) = self.frame.split_first_chunk::<FRAME>() {
-            let [m0, m1, m2, m3, d0, d1, d2, d3, durable @ ..] = *frame;
-            if [m0, m1, m2, m3] != *FRAME_MAGIC {
-                return Err(Ended::NoFrame);
-            }
-            let durable = u64::from_be_bytes(durable);
+        while let Some((frame, rest)) = self.frame.split_first_chunk::<{ Answer::OCTETS }>() {
+            let Answer { domain, durable } = Answer::decode(frame).ok_or(Ended::NoFrame)?;
             self.frame = rest.to_vec();
-            if u32::from_be_bytes([d0, d1, d2, d3]) != self.domain || durable < self.durable {
+            if domain != self.domain || durable < self.durable {
                 continue;
             }
             if durable > buffer.next() {
@@ -386,7 +382,7 @@ impl Session {
             self.durable = durable;
             progress.acknowledged += buffer.release(durable);
         }
-        match FRAME_MAGIC.starts_with(self.frame.get(..4).unwrap_or(&self.frame)) {
+        match ANSWER.starts_with(self.frame.get(..4).unwrap_or(&self.frame)) {
             true => Ok(()),
             false => Err(Ended::NoFrame),
         }
