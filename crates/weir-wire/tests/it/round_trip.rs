@@ -81,7 +81,7 @@ fn set(batch: &mut FlowBatch, def: &ColumnDef, row: usize, seed: u64, narrow: bo
         (flows::FRAME_LENGTH | flows::L7_PROTO, _) if narrow => Scalar::U64(seed & 0xffff),
         // The upper octet of element 351, which takes it out in v9, is a type.
         (flows::TUNNEL_ID, _) => Scalar::U64(seed & 0xffff_ffff),
-        (flows::TUNNEL_KIND, _) => Scalar::U64(seed % 13 + u64::from(seed % 13 == 0)),
+        (flows::TUNNEL_KIND, _) => Scalar::U64(seed % 13 + u64::from(seed.is_multiple_of(13))),
         (flows::SAMPLING_RATE, _) => Scalar::U64(seed % 0xffff_fffe + 1),
         (flows::SRC_NODE_FLOW_END | flows::DST_NODE_FLOW_END, _) => {
             Scalar::I64(Timestamp::from_seconds((seed % 1_700_000_000) as i64).0)
