@@ -273,3 +273,45 @@ fn mistakes_are_told_with_their_remedy() {
         assert!(err(&output).contains(part), "{args:?}: {}", err(&output));
     }
 }
+
+/// Between Weir and Weir: whoever is killed, every flow is there once.
+#[test]
+fn a_server_that_is_killed_again_and_again_has_every_flow_once() {
+    let folder = Folder::new();
+    let (mut server, tcp) = serve(&folder, "127.0.0.1:0");
+    let agent = Agent::start(&folder, &["--to", &tcp]);
+    for _ in 0..4 {
+        connections(100, 1_000);
+        std::thread::sleep(Duration::from_millis(1_500));
+        server.kill();
+        connections(100, 1_000);
+        server = serve(&folder, &tcp).0;
+    }
+    agent.wait("/destinations/0/records/acknowledged", |records| records > 200);
+    let health = agent.wait("/destinations/0/lost_connections", |lost| lost > 0);
+    assert_eq!(health["destinations"][0]["records"]["unacknowledged"], 0, "{health:#}");
+    let began = Instant::now();
+    while agent.health()["destinations"][0]["connected"] != true {
+        assert!(began.elapsed() < Duration::from_secs(40), "{:#}", agent.health());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let settled = agent.health()["destinations"][0]["records"]["received"].as_u64().unwrap();
+    agent.wait("/destinations/0/records/acknowledged", |records| records >= settled);
+    // A stop waits until what is on its way is acknowledged.
+    let stopped = agent.stop().remove(0);
+    let records = field(&stopped, "records");
+    assert_eq!(field(&stopped, "acknowledged"), records, "{stopped}");
+    // All are there. Counters, which are totals, may be there twice (docs/agent.md).
+    let (flows, counters) = (count(&server, &[]), count(&server, &["--table", "counters"]));
+    assert!(flows > 200 && flows < records && flows + counters >= records, "{flows} {counters}");
+    let twice = server.query(&[
+        "--group-by",
+        "export_sequence,flow_id,src_port,end_reason,octets_total",
+        "--measure",
+        "records",
+        "--limit",
+        "1",
+    ]);
+    assert_eq!(twice[0]["records"], 1, "{twice:?}");
+    server.stop();
+}
