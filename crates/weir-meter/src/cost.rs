@@ -1,6 +1,7 @@
 //! What the BPF programs cost, measured by the kernel: nanoseconds a run above a program that does nothing.
 
-use std::net::UdpSocket;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use aya::programs::{CgroupSkb, CgroupSkbAttachType, SchedClassifier};
 use aya::sys::{Stats, enable_stats};
@@ -67,44 +68,75 @@ pub fn of_interfaces(runs: u32, rounds: usize) -> Result<Vec<Cost>, CostError> {
     Ok(vec![cost("tcx ingress", ns_in), cost("tcx egress", ns_out)])
 }
 
-/// Programs of sockets, by the kernel's own statistics while `datagrams` cross loopback on a connected
-/// and on an unconnected socket.
-pub fn of_sockets(datagrams: u32, rounds: usize) -> Result<Vec<Cost>, CostError> {
+/// How packets are sent over loopback to be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    Tcp,
+    ConnectedUdp,
+    LooseUdp,
+}
+
+/// Programs of sockets, by the kernel's own statistics while `packets` of 64 octets cross loopback, sent by
+/// a connection, by a connected socket of UDP, and by one that is not.
+pub fn of_sockets(packets: u32, rounds: usize) -> Result<Vec<Cost>, CostError> {
     let _stats = enable_stats(Stats::RunTime)?;
     let (types, mut costs) = (Types::read()?, Vec::new());
-    let cases = [("connected UDP", true), ("UDP by remote", false)];
-    for (program, is_connected) in cases {
+    let cases = [
+        ("TCP", Load::Tcp),
+        ("connected UDP", Load::ConnectedUdp),
+        ("UDP by remote", Load::LooseUdp),
+    ];
+    for (program, load) in cases {
         let (mut ns, mut floor) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let mut object = ebpf_sockets::object(&types, 1_024, ebpf_sockets::ENDS_OCTETS)?;
             let root = open_cgroup_root()?;
             object.attach_skb("weir_nothing", &root, CgroupSkbAttachType::Egress)?;
             object.attach_skb("weir_egress", &root, CgroupSkbAttachType::Egress)?;
-            flood(datagrams, is_connected)?;
+            flood(packets, load)?;
             floor.push(per_run(&mut object, "weir_nothing")?);
             ns.push(per_run(&mut object, "weir_egress")?);
         }
-        let method = "live on loopback, UDP of 64 octets";
+        let method = "live on loopback, 64 octets";
         costs.push(Cost { program, method, ns: median(ns), floor_ns: median(floor) });
     }
     Ok(costs)
 }
 
-fn flood(datagrams: u32, is_connected: bool) -> std::io::Result<()> {
+fn flood(packets: u32, load: Load) -> std::io::Result<()> {
+    if load == Load::Tcp {
+        return flood_tcp(packets);
+    }
     let to = UdpSocket::bind("127.0.0.1:0")?;
     let from = UdpSocket::bind("127.0.0.1:0")?;
     let address = to.local_addr()?;
-    if is_connected {
+    if load == Load::ConnectedUdp {
         from.connect(address)?;
     }
-    for _ in 0..datagrams {
+    for _ in 0..packets {
         // A full buffer at the receiver drops behind the program.
-        let _sent = match is_connected {
-            true => from.send(&[7; 64]),
-            false => from.send_to(&[7; 64], address),
+        let _sent = match load {
+            Load::ConnectedUdp => from.send(&[7; 64]),
+            _ => from.send_to(&[7; 64], address),
         };
     }
     Ok(())
+}
+
+fn flood_tcp(packets: u32) -> std::io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    client.set_nodelay(true)?;
+    let (mut server, _) = listener.accept()?;
+    let reader = std::thread::spawn(move || std::io::copy(&mut server, &mut std::io::sink()));
+    for _ in 0..packets {
+        client.write_all(&[7; 64])?;
+    }
+    drop(client);
+    match reader.join() {
+        Ok(read) => read.map(drop),
+        Err(_) => Err(std::io::Error::other("the reader failed")),
+    }
 }
 
 fn per_run(object: &mut Object, name: &'static str) -> Result<f64, CostError> {

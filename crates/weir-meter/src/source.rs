@@ -18,6 +18,8 @@ pub mod interfaces;
 mod kernel_time;
 mod namespaces;
 pub mod sampler;
+#[cfg(all(test, weir_bpf))]
+mod side_by_side;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
