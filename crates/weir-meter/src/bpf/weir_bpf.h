@@ -46,6 +46,8 @@ typedef long long s64;
 #define NOEXIST 1
 #define STORAGE_CREATE 1
 
+#define SOCK_STREAM 1
+#define SOCK_DGRAM 2
 #define AF_INET 2
 #define AF_INET6 10
 #define ETH_P_IP 0x0800
@@ -163,7 +165,8 @@ static void *(*sk_storage_get)(void *map, void *sk, void *value, u64 flags) = (v
 static long (*probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static long (*probe_read_kernel_str)(void *to, u32 size, const void *from) = (void *)115;
 static long (*seq_write)(struct seq_file *seq, const void *data, u32 len) = (void *)127;
-static long (*ringbuf_output)(void *map, void *data, u64 size, u64 flags) = (void *)130;
+static void *(*ringbuf_reserve)(void *map, u64 size, u64 flags) = (void *)131;
+static void (*ringbuf_submit)(void *data, u64 flags) = (void *)132;
 static struct tcp_sock *(*skc_to_tcp_sock)(void *sk) = (void *)137;
 static struct task_struct *(*current_task_btf)(void) = (void *)158;
 static u64 (*ktime_coarse_ns)(void) = (void *)160;

@@ -105,6 +105,7 @@ struct { UINT(type, MAP_LRU_HASH); UINT(max_entries, 16384); TYPE(key, struct tu
 struct { UINT(type, MAP_LRU_HASH); UINT(max_entries, 8192); TYPE(key, u32); TYPE(value, struct program); } programs SEC(".maps");
 /* Ends of sockets. */
 struct { UINT(type, MAP_RINGBUF); UINT(max_entries, 1 << 22); } ends SEC(".maps");
+/* Of the iterator alone, of which one runs at a time. */
 struct { UINT(type, MAP_PERCPU_ARRAY); UINT(max_entries, 1); TYPE(key, u32); TYPE(value, struct told); } scratch SEC(".maps");
 /* What could not be told, by reason. */
 #define LOST_ENDS 0
@@ -338,7 +339,9 @@ INLINE int count(struct __sk_buff *skb, int is_egress)
 	if (!sk || !is_inet(sk->family))
 		return 1;
 	protocol = sk->protocol;
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && protocol != IPPROTO_UDPLITE)
+	/* A raw socket of TCP (a scanner's, the kernel's own for refusals) is no connection, and no struct tcp_sock. */
+	if (protocol == IPPROTO_TCP ? sk->type != SOCK_STREAM
+	    : (protocol != IPPROTO_UDP && protocol != IPPROTO_UDPLITE) || sk->type != SOCK_DGRAM)
 		return 1;
 	now = ktime_coarse_ns();
 	octets = skb->len;
@@ -421,7 +424,8 @@ INLINE void claim(struct told *told, struct entry *entry)
 	told->new[1] = since(&entry->told[1], told->entry.counts.tx_packets);
 	told->new[2] = since(&entry->told[2], told->entry.counts.rx_octets);
 	told->new[3] = since(&entry->told[3], told->entry.counts.rx_packets);
-	told->new_retransmits = told->retransmits - entry->retransmits_told;
+	if (told->retransmits > entry->retransmits_told)
+		told->new_retransmits = told->retransmits - entry->retransmits_told;
 	entry->retransmits_told = told->retransmits;
 	entry->tell_again = 0;
 	/* Round-trip times are of the interval. */
@@ -439,15 +443,25 @@ INLINE void unclaim(struct told *told, struct entry *entry)
 	entry->tell_again = 1;
 }
 
-/* Fills the scratch record of this processor. */
-INLINE struct told *tell(struct sock *sk, struct entry *entry)
+/* A socket may be connected again after its end, or listen: what it has been is told. */
+INLINE void renew(struct entry *entry)
 {
-	u32 zero = 0;
-	struct told *told = map_lookup(&scratch, &zero);
+	if (!(entry->flags & ENDED))
+		return;
+	__builtin_memset(&entry->counts, 0, sizeof(entry->counts));
+	__builtin_memset(entry->told, 0, sizeof(entry->told));
+	entry->rtt_sum = 0;
+	entry->rtt_count = 0;
+	entry->rtt_min = 0;
+	entry->rtt_max = 0;
+	entry->retransmits_told = 0;
+	entry->flags = 0;
+}
+
+INLINE void tell(struct told *told, struct sock *sk, struct entry *entry)
+{
 	struct tcp_sock *tcp;
 
-	if (!told)
-		return 0;
 	__builtin_memset(told, 0, sizeof(*told));
 	told->cookie = socket_cookie(sk);
 	told->family = sk->__sk_common.skc_family;
@@ -462,12 +476,27 @@ INLINE struct told *tell(struct sock *sk, struct entry *entry)
 		told->proto = IPPROTO_UDP;
 	}
 	claim(told, entry);
-	return told;
 }
 
 INLINE u64 packets_of(struct entry *entry)
 {
 	return entry->counts.tx_packets + entry->counts.rx_packets;
+}
+
+/*
+ * A record of the ring for the end of a socket. Not the scratch of the processor: an interrupt that ends another
+ * connection, or a process that takes the processor over, would write into what is half filled. Where there is no
+ * room nothing is claimed, and the iterator tells it if the socket stays.
+ */
+INLINE struct told *ended(struct entry *entry)
+{
+	struct told *told = ringbuf_reserve(&ends, sizeof(*told), 0);
+
+	if (told)
+		entry->flags |= ENDED;
+	else
+		lose(LOST_ENDS);
+	return told;
 }
 
 /* int (struct sock *sk, int from, int to) */
@@ -492,12 +521,14 @@ SEC("tp_btf/inet_sock_set_state") int weir_state(u64 *ctx)
 	if (!entry)
 		return 0;
 	if (to == TCP_SYN_SENT) {
+		renew(entry);
 		entry->flags |= INITIATED;
 		return 0;
 	}
 	if (to == TCP_ESTABLISHED) {
 		if (from != TCP_SYN_RECV)
 			return 0;
+		renew(entry);
 		entry->flags = (entry->flags & ~INITIATED) | ACCEPTED;
 		endpoints_of(sk, tcp, &tuple);
 		counts = map_lookup(&handshakes, &tuple);
@@ -513,13 +544,12 @@ SEC("tp_btf/inet_sock_set_state") int weir_state(u64 *ctx)
 	}
 	if (!packets_of(entry) || entry->flags & ENDED)
 		return 0;
-	entry->flags |= ENDED;
-	told = tell(sk, entry);
-	if (told) {
-		told->state = TCP_CLOSE;
-		if (ringbuf_output(&ends, told, sizeof(*told), 0))
-			lose(LOST_ENDS);
-	}
+	told = ended(entry);
+	if (!told)
+		return 0;
+	tell(told, sk, entry);
+	told->state = TCP_CLOSE;
+	ringbuf_submit(told, 0);
 	return 0;
 }
 
@@ -528,15 +558,13 @@ SEC("cgroup/sock_release") int weir_release(struct bpf_sock *sk)
 {
 	struct entry *entry;
 	struct told *told;
-	u32 zero = 0;
 
 	if (sk->protocol != IPPROTO_UDP && sk->protocol != IPPROTO_UDPLITE)
 		return 1;
 	entry = sk_storage_get(&sockets, sk, 0, 0);
 	if (!entry || !(entry->flags & PINNED) || !packets_of(entry) || entry->flags & ENDED)
 		return 1;
-	entry->flags |= ENDED;
-	told = map_lookup(&scratch, &zero);
+	told = ended(entry);
 	if (!told)
 		return 1;
 	__builtin_memset(told, 0, sizeof(*told));
@@ -545,8 +573,7 @@ SEC("cgroup/sock_release") int weir_release(struct bpf_sock *sk)
 	told->state = TCP_CLOSE;
 	told->netns = entry->owner.netns;
 	claim(told, entry);
-	if (ringbuf_output(&ends, told, sizeof(*told), 0))
-		lose(LOST_ENDS);
+	ringbuf_submit(told, 0);
 	return 1;
 }
 
@@ -621,6 +648,7 @@ SEC("iter/bpf_sk_storage_map") int weir_sockets(struct bpf_iter__bpf_sk_storage_
 	struct sock *sk = ctx->sk;
 	struct entry *entry;
 	struct told *told;
+	u32 zero = 0;
 	u64 packets;
 
 	if (!ctx->value || !sk)
@@ -632,8 +660,11 @@ SEC("iter/bpf_sk_storage_map") int weir_sockets(struct bpf_iter__bpf_sk_storage_
 	packets = packets_of(entry);
 	if (!packets || (packets == entry->told[1] + entry->told[3] && !entry->tell_again))
 		return 0;
-	told = tell(sk, entry);
-	if (told && seq_write(ctx->meta->seq, told, sizeof(*told)))
+	told = map_lookup(&scratch, &zero);
+	if (!told)
+		return 0;
+	tell(told, sk, entry);
+	if (seq_write(ctx->meta->seq, told, sizeof(*told)))
 		unclaim(told, entry); /* The buffer is full: the kernel comes again with the same socket. */
 	return 0;
 }

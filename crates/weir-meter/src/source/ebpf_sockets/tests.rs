@@ -290,3 +290,65 @@ fn a_full_ring_and_a_full_map_are_counted_and_metering_goes_on() {
     let own = of_port(bench.flush(), 7_008);
     assert!(!own.is_empty() || counted(&source, "ends_lost") > lost, "nothing was told");
 }
+
+#[test]
+fn raw_sockets_and_the_kernel_s_own_are_no_flows_of_ports() {
+    use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
+    let Some(mut source) = source() else { return };
+    let Some(space) = Namespace::new() else {
+        eprintln!("SKIPPED raw sockets: this user may not make network namespaces");
+        return;
+    };
+    let (netns, raw) = space.run(|| {
+        // Nobody listens: the kernel refuses by a socket of its own.
+        assert!(TcpStream::connect("127.0.0.1:7009").is_err());
+        let raw = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::TCP)).unwrap();
+        let to = std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
+        let mut reset = [0u8; 20];
+        (reset[1], reset[12], reset[13]) = (7, 5 << 4, 4);
+        sendto(&raw, &reset, SendFlags::empty(), &to).unwrap();
+        (namespaces::own().unwrap() as u32, raw)
+    });
+    let mut bench = Bench::new();
+    source.poll(Bench::at(0), &mut bench.intake()).unwrap();
+    drop(raw);
+    settled(&mut source, &mut bench);
+    let records = bench.flush();
+    let is_here = |record: &&Record| {
+        let sides = [&record.src_side, &record.dst_side].into_iter().flatten();
+        sides.into_iter().any(|side| side.netns == netns)
+    };
+    let here: Vec<&Record> = records.iter().filter(is_here).collect();
+    assert_eq!(here.iter().map(|r| r.dst.port).collect::<Vec<_>>(), [7_009], "{here:?}");
+}
+
+#[test]
+fn a_socket_that_connects_again_is_told_again() {
+    use rustix::net::{AddressFamily, SocketType, connect, socket};
+    let Some(mut source) = source() else { return };
+    let Some(space) = Namespace::new() else {
+        eprintln!("SKIPPED a second connection: this user may not make network namespaces");
+        return;
+    };
+    let client = space.run(|| {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let to: SocketAddr = "127.0.0.1:7010".parse().unwrap();
+        assert!(connect(&socket, &to).is_err(), "nobody listens");
+        socket
+    });
+    let listener = space.listen("127.0.0.1:7011");
+    let to: SocketAddr = "127.0.0.1:7011".parse().unwrap();
+    connect(&client, &to).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let mut client = TcpStream::from(client);
+    client.write_all(&[7; 1_000]).unwrap();
+    drop(client);
+    assert_eq!(swallow(server), 1_000);
+    let mut bench = Bench::new();
+    settled(&mut source, &mut bench);
+    let records = of_port(bench.flush(), 7_011);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let side = records[0].src_side.as_ref().expect("the end that connected was seen");
+    assert!((1_000..1_600).contains(&side.sent_total.octets), "{side:?}");
+    assert_eq!(records[0].retransmits, Some(0));
+}
