@@ -175,12 +175,13 @@ impl Flow {
             netns: 0,
             ended: false,
         });
+        // Why: Of UDP's the next of the same port goes on where one has ended.
+        socket.ended = seen.ended || (socket.ended && socket.number == seen.socket);
         socket.number = seen.socket;
         if !seen.state.is_empty() {
             socket.state = seen.state;
         }
         socket.tcp.update(&seen.tcp);
-        socket.ended |= seen.ended;
         if seen.netns != 0 {
             socket.netns = seen.netns;
         }

@@ -5,7 +5,9 @@
 //! is counted twice and nothing is lost when a source comes late or goes.
 
 use super::observation::{Count, Interface, Observation, SourceKind};
-use crate::endpoint::End;
+use crate::endpoint::{End, FlowKey};
+
+const IPPROTO_TCP: u8 = 6;
 
 /// Most views of one flow. Limit: two sockets by two sources, connection tracking, and a dozen
 /// interfaces; past it a further interface is only noted where it is known already.
@@ -43,13 +45,31 @@ impl View {
 
     fn is_of(&self, seen: &Observation) -> bool {
         let place = |at: &Option<Interface>| at.as_ref().map(|at| (at.index, at.is_egress));
+        let is_same_socket = match (self.socket, seen.socket) {
+            (0, 0) => true,
+            (0, _) | (_, 0) => false,
+            (known, told) => known == told || each_has_one_socket(seen.key),
+        };
         self.source == seen.source
-            && self.socket == seen.socket
+            && is_same_socket
             && self.place == seen.place
             && place(&self.interface) == place(&seen.interface)
             // A source of packets may look from either end; one of sockets is at its own.
             && (self.socket == 0 || self.end == seen.end)
     }
+}
+
+/// True when each datagram of the flow has one socket at each end: what several sockets tell, one
+/// after another or sharing a port, is added. A datagram to a group reaches many sockets, of which
+/// the one that saw most is told.
+// Limit: what is sent to the broadcast address of an IPv4 subnet that does not end in 255 is taken for one
+// socket's, for masks are not known here.
+fn each_has_one_socket(key: FlowKey) -> bool {
+    let is_group = |end| {
+        let addr = key.endpoint(end).addr;
+        addr.to_ip().is_multicast() || addr.as_v4().is_some_and(|v4| v4.to_be_bytes()[3] == 255)
+    };
+    key.proto != IPPROTO_TCP && !is_group(End::Low) && !is_group(End::High)
 }
 
 /// All views of a flow.
@@ -68,6 +88,7 @@ impl Views {
             }
         };
         let view = &mut self.0[at];
+        view.socket = seen.socket;
         let (own, other) = (seen.end.index(), seen.end.other().index());
         view.sums[own].add(seen.sent);
         view.sums[other].add(seen.received);

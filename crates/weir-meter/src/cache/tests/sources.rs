@@ -133,6 +133,49 @@ fn a_packet_at_several_interfaces_is_counted_once() {
     assert_eq!(record.interfaces[2].index, 7, "the one that saw least comes last");
 }
 
+/// What a socket of UDP at port 4000 of a machine tells.
+fn of_datagrams(remote: Endpoint, socket: u64, ended: bool) -> Observation {
+    let (key, end) = FlowKey::new(0, 17, at(1, 4_000), remote);
+    let initiator = Initiator { end, sure: true };
+    Observation {
+        key,
+        end,
+        initiator,
+        socket,
+        ended,
+        ..by(SourceKind::EbpfSockets, 100, moment(0))
+    }
+}
+
+#[test]
+fn sockets_of_one_port_that_follow_each_other_are_one_flow_with_the_sum() {
+    let mut cache = FlowCache::new(CachePolicy::default());
+    for socket in 1..=40 {
+        cache.observe(&of_datagrams(at(2, 53), socket, true), moment(0));
+    }
+    cache.observe(&of_datagrams(at(2, 53), 41, false), moment(1));
+    cache.expire(moment(4));
+    assert_eq!((cache.len(), forward(&mut cache).len()), (1, 0), "the last of them goes on");
+    cache.expire(moment(5));
+    let record = cache.take_records().remove(0);
+    assert_eq!((record.forward.octets, record.reverse.octets), (4_100, 2_050));
+    assert_eq!(record.src_side.unwrap().socket, 41);
+}
+
+#[test]
+fn a_datagram_to_a_group_counts_once_however_many_sockets_hear_it() {
+    for group in [Addr::v4(0xe000_00fb), Addr::v4(0x0a00_00ff)] {
+        let mut cache = FlowCache::new(CachePolicy::default());
+        for socket in 1..=3 {
+            let seen = of_datagrams(Endpoint { addr: group, port: 5_353 }, socket, false);
+            cache.observe(&Observation { end: seen.end.other(), ..seen }, moment(0));
+        }
+        cache.expire(moment(5));
+        let record = cache.take_records().remove(0);
+        assert_eq!((record.forward.octets, record.reverse.octets), (50, 100));
+    }
+}
+
 /// A client that asked a service and got an endpoint, which sees the node in place of the client.
 fn service() -> Translation {
     let (client, vip, endpoint, node) = (at(1, 4_000), at(99, 80), at(2, 8_080), at(50, 6_000));
