@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aya::maps::{MapData, PerCpuArray};
+use aya::maps::{Array, MapData, PerCpuArray};
 use weir_model::Addr;
 
 use super::kernel_time::Times;
@@ -33,6 +33,9 @@ const DROP: usize = 24;
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
 /// Reasons that are no loss of the flow: a copy that a tap did not want, what a closed socket had not read.
 const NO_LOSS: &[&str] = &["SOCKET_FILTER", "PACKET_SOCK_ERROR", "QUEUE_PURGE", "TAP_FILTER"];
+
+/// The last of the reasons that tell nothing, which stand in front.
+const NOT_SPECIFIED: &str = "NOT_SPECIFIED";
 
 /// One sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,12 +112,20 @@ impl EbpfDrops {
             let error = std::io::Error::other("the kernel tells no reasons");
             return Err(system("enum skb_drop_reason")(error));
         }
+        let map = |error| system("opening a map")(std::io::Error::other(error));
+        let mut first: Array<_, u32> =
+            Array::try_from(object.take_map("first_reason")?).map_err(map)?;
+        first.set(0, first_reason(&names), 0).map_err(map)?;
         object.attach_tracepoint(types, "weir_drop", "kfree_skb")?;
-        let lost = PerCpuArray::try_from(object.take_map("lost")?)
-            .map_err(|error| system("opening a map")(std::io::Error::other(error)))?;
+        let lost = PerCpuArray::try_from(object.take_map("lost")?).map_err(map)?;
         let drops = Pair::take(&mut object, ["drops0", "drops1"], DROPS_MAX)?;
         Ok(EbpfDrops { interval, share, _object: object, drops, lost, names, told: 0, no_loss: 0 })
     }
+}
+
+/// The first reason that tells something, by the names that this kernel has.
+fn first_reason(names: &HashMap<u32, Arc<str>>) -> u32 {
+    names.iter().find(|(_, name)| &***name == NOT_SPECIFIED).map_or(0, |(reason, _)| reason + 1)
 }
 
 impl Source for EbpfDrops {

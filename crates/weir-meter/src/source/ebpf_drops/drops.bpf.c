@@ -5,9 +5,6 @@
  */
 #include "weir_bpf.h"
 
-/* SKB_NOT_DROPPED_YET, SKB_CONSUMED and SKB_DROP_REASON_NOT_SPECIFIED: no drop, or one that tells nothing. */
-#define REASON_MIN 3
-
 struct drop_key {
 	struct weir_addr src, dst;
 	u16 sport, dport; /* host order */
@@ -26,6 +23,9 @@ _Static_assert(sizeof(struct drop_key) == 48 && sizeof(struct drop) == 24, "as l
 struct { UINT(type, MAP_HASH); UINT(map_flags, F_NO_PREALLOC); UINT(max_entries, 8192); TYPE(key, struct drop_key); TYPE(value, struct drop); } drops0 SEC(".maps"), drops1 SEC(".maps");
 struct { UINT(type, MAP_ARRAY); UINT(max_entries, 1); TYPE(key, u32); TYPE(value, u32); } active SEC(".maps");
 struct { UINT(type, MAP_PERCPU_ARRAY); UINT(max_entries, 1); TYPE(key, u32); TYPE(value, u64); } lost SEC(".maps");
+/* The first reason that tells something. In front of it are "not dropped", "consumed" and "not specified", as far as
+ * the kernel has them. */
+struct { UINT(type, MAP_ARRAY); UINT(max_entries, 1); TYPE(key, u32); TYPE(value, u32); } first_reason SEC(".maps");
 
 /* The offset of the transport header, or 0. */
 INLINE u32 network(const unsigned char *at, struct drop_key *key, u64 *octets)
@@ -58,14 +58,15 @@ SEC("tp_btf/kfree_skb") int weir_drop(u64 *ctx)
 	struct drop_key key = {};
 	struct drop *drop, fresh = {};
 	struct skb_shared_info *shared;
-	u32 zero = 0, *active_map, which, offset;
+	u32 zero = 0, *first, *active_map, which, offset;
 	u64 octets = 0, packets = 1, *count;
 	u16 protocol = skb->protocol, segs = 0, ports[2];
 	u8 data_offset = 0;
 	unsigned char *head;
 
 	key.reason = (u32)ctx[2];
-	if (key.reason < REASON_MIN || (protocol != BE16(ETH_P_IP) && protocol != BE16(ETH_P_IPV6)))
+	first = map_lookup(&first_reason, &zero);
+	if (!first || key.reason < *first || (protocol != BE16(ETH_P_IP) && protocol != BE16(ETH_P_IPV6)))
 		return 0;
 	head = skb->head;
 	offset = network(head + skb->network_header, &key, &octets);

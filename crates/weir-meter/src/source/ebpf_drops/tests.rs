@@ -39,3 +39,13 @@ fn what_a_filter_drops_is_told_with_its_reason() {
     assert_eq!(drops.count, Count { octets: 40 * 128, packets: 40 });
     assert_eq!(&*drops.name, "NETFILTER_DROP");
 }
+
+#[test]
+fn reasons_that_tell_nothing_are_those_of_the_kernel_that_runs() {
+    let names = |of: &[&str]| (0..).zip(of).map(|(n, name)| (n, Arc::from(*name))).collect();
+    // Linux 5.17, 6.1 and 6.18.
+    assert_eq!(first_reason(&names(&["NOT_SPECIFIED", "NO_SOCKET"])), 1);
+    assert_eq!(first_reason(&names(&["SKB_NOT_DROPPED_YET", "NOT_SPECIFIED", "NO_SOCKET"])), 2);
+    let newer = ["SKB_NOT_DROPPED_YET", "SKB_CONSUMED", "NOT_SPECIFIED", "NO_SOCKET"];
+    assert_eq!(first_reason(&names(&newer)), 3);
+}
