@@ -10,18 +10,21 @@
 /* Extension headers of IPv6 that are stepped over. Limit: four; no packet of the corpus has more. */
 #define EXTENSIONS_MAX 4
 
-/* Where the transport header of an IPv6 packet begins, whose IP header is at `base`; its protocol by `proto`. */
-INLINE u32 v6_transport(struct __sk_buff *skb, u32 base, u8 next, u8 *proto)
+/* Where the transport header of an IPv6 packet begins, whose IP header is at `base`; its protocol by `proto`, and
+ * by `is_rest` whether it is a fragment that has none, for it is not the first. */
+INLINE u32 v6_transport(struct __sk_buff *skb, u32 base, u8 next, u8 *proto, int *is_rest)
 {
 	u32 offset = base + 40;
-	u8 head[2];
+	u8 head[4];
 
 	for (int i = 0; i < EXTENSIONS_MAX; i++) {
 		/* hop-by-hop, routing, destination options; a fragment's header is 8 octets */
 		if (next != 0 && next != 43 && next != 60 && next != 44)
 			break;
-		if (skb_load_bytes(skb, offset, head, 2))
+		if (skb_load_bytes(skb, offset, head, 4))
 			break;
+		if (next == 44 && is_rest && (head[2] || head[3] & 0xf8))
+			*is_rest = 1;
 		offset += next == 44 ? 8 : ((u32)head[1] + 1) * 8;
 		next = head[0];
 	}
@@ -41,7 +44,7 @@ INLINE u32 headers(struct __sk_buff *skb, u32 base, u32 protocol)
 	if (first[0] >> 4 == 4)
 		offset = base + (first[0] & 15) * 4;
 	else
-		offset = v6_transport(skb, base, first[6], 0);
+		offset = v6_transport(skb, base, first[6], 0, 0);
 	if (protocol != IPPROTO_TCP)
 		return offset + 8 - base;
 	if (skb_load_bytes(skb, offset + 12, &data_offset, 1))

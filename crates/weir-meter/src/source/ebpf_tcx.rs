@@ -182,7 +182,7 @@ impl EbpfTcx {
         }
         for link in found {
             if let Some(attached) = self.attached.get_mut(&link.index) {
-                attached.name = link.name.into();
+                attached.name = links::shown(&link.name);
             } else if self.attached.len() >= LINKS_MAX {
                 self.counted.too_many += 1;
             } else {
@@ -207,7 +207,7 @@ impl EbpfTcx {
         }
         match <[_; 2]>::try_from(ids) {
             Ok(links) => {
-                let name = link.name.as_str().into();
+                let name = links::shown(&link.name);
                 self.attached.insert(link.index, Attached { name, links });
             }
             // Half of it would tell half of every flow.

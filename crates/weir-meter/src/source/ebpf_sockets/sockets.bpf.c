@@ -227,7 +227,7 @@ INLINE int endpoints(struct __sk_buff *skb, struct tuple *tuple, int is_egress)
 			return 0;
 		__builtin_memcpy(is_egress ? &tuple->local : &tuple->remote, words + 2, 16);
 		__builtin_memcpy(is_egress ? &tuple->remote : &tuple->local, words + 6, 16);
-		offset = v6_transport(skb, 0, (u8)(BE32(words[1]) >> 8), 0);
+		offset = v6_transport(skb, 0, (u8)(BE32(words[1]) >> 8), 0, 0);
 	}
 	if (skb_load_bytes(skb, offset, ports, 4))
 		return 0;

@@ -1,5 +1,7 @@
 //! Which interfaces there are, by rtnetlink, and which of them are looked at.
 
+use std::sync::Arc;
+
 use crate::netlink::{attributes, u32_at};
 
 /// Multicast group that tells of interfaces that come, change and go (RTMGRP_LINK).
@@ -59,6 +61,12 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned()
 }
 
+/// A name as it may be shown: the kernel takes control characters in it, and whoever may make
+/// interfaces chooses it.
+pub(super) fn shown(name: &str) -> Arc<str> {
+    crate::owner::clean(name, name.len()).into()
+}
+
 /// Whether an interface is looked at. `patterns` are names in which `*` stands for anything; one that begins
 /// with `!` leaves out what the rest would take. Without a pattern that takes any, all but loopback and
 /// what is passed by are taken.
@@ -103,6 +111,11 @@ mod tests {
 
     fn link(name: &str, kind: &str, flags: u32) -> Link {
         Link { index: 7, name: name.into(), kind: kind.into(), flags }
+    }
+
+    #[test]
+    fn a_name_is_shown_without_control_characters() {
+        assert_eq!(&*shown("e\u{1b}[2J"), "e\u{fffd}[2J");
     }
 
     #[test]

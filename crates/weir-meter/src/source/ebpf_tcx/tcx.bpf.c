@@ -51,6 +51,7 @@ INLINE u32 network(struct __sk_buff *skb, u32 base, struct flow_key *key, u64 *o
 {
 	u32 words[10];
 	u8 proto, *octet = (u8 *)words;
+	int is_rest = 0;
 
 	if (skb_load_bytes(skb, base, words, 20))
 		return 0;
@@ -68,8 +69,8 @@ INLINE u32 network(struct __sk_buff *skb, u32 base, struct flow_key *key, u64 *o
 	__builtin_memcpy(&key->src, words + 2, 16);
 	__builtin_memcpy(&key->dst, words + 6, 16);
 	*octets = skb->len - base;
-	*has_ports = 1;
-	base = v6_transport(skb, base, octet[6], &proto);
+	base = v6_transport(skb, base, octet[6], &proto, &is_rest);
+	*has_ports = !is_rest;
 	key->proto = proto;
 	return base;
 }

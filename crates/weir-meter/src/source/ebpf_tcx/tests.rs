@@ -1,6 +1,6 @@
 use super::*;
 use crate::cache::Record;
-use crate::testing::{Bench, Capture, Namespace, skip};
+use crate::testing::{Bench, Capture, Namespace, pair, skip};
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -192,4 +192,27 @@ fn flows_past_the_bound_are_counted_as_lost() {
     std::thread::sleep(Duration::from_millis(100));
     source.poll(Bench::at(2), &mut bench.intake()).unwrap();
     assert_eq!(of_port(bench.flush(), 999).len(), 1);
+}
+
+#[test]
+fn fragments_of_ipv6_but_the_first_have_no_ports() {
+    let Some((a, b)) = pair() else {
+        eprintln!("SKIPPED fragments: this user may not make network namespaces");
+        return;
+    };
+    let Some(mut source) = source(&a, &["wa"]) else { return };
+    let receiver = b.udp("[2001:db8::2]:7103");
+    let sender = a.udp("[2001:db8::1]:0");
+    for octet in 1..=20 {
+        // No fragment begins as another does.
+        let octets: Vec<u8> = (0..4_000u16).map(|at| (at / 100) as u8 ^ octet).collect();
+        sender.send_to(&octets, "[2001:db8::2]:7103").unwrap();
+        assert_eq!(receiver.recv(&mut [0; 5_000]).unwrap(), 4_000);
+    }
+    let mut bench = Bench::new();
+    settled(&mut source, &mut bench);
+    let records = bench.flush().into_iter().filter(|record| record.proto == 17);
+    let mut seen: Vec<_> = records.map(|r| (r.dst.port, r.forward.packets)).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [(0, 40), (7_103, 20)]);
 }
