@@ -14,7 +14,7 @@ pub(crate) const BATCH: usize = 64;
 pub(crate) const SNAP: usize = 2_048;
 /// Octets of `struct virtio_net_hdr`, which stands before each frame.
 const VNET: usize = 10;
-/// Octets for control messages: auxdata (36) and time (32), with room to spare.
+/// Octets for control messages: auxdata (40) and times (64), with room to spare.
 const CONTROL: usize = 128;
 
 /// One instruction of classic BPF: `struct sock_filter`.
@@ -43,7 +43,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) hardware: u16,
     /// `PACKET_HOST`, `PACKET_OUTGOING` and so on.
     pub(crate) kind: u8,
-    /// When the kernel saw it, by the wall clock since 1970.
+    /// When the kernel saw it, by the wall clock since 1970. `None` right after the socket was
+    /// opened.
     pub(crate) at: Option<Duration>,
 }
 
@@ -67,7 +68,10 @@ impl PacketSocket {
         opened.attach(filter)?;
         opened.set(libc::SOL_PACKET, libc::PACKET_AUXDATA, &1i32)?;
         opened.set(libc::SOL_PACKET, libc::PACKET_VNET_HDR, &1i32)?;
-        opened.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1i32)?;
+        // Why: Not SO_TIMESTAMPNS, by which frames of the first moments, before the kernel stamps any, have the
+        // time at which they are read.
+        let stamps = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
+        opened.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &stamps)?;
         // Only with CAP_NET_ADMIN past rmem_max; what did not fit is counted.
         if sockopt::set_socket_recv_buffer_size_force(&opened.socket, buffer).is_err() {
             sockopt::set_socket_recv_buffer_size(&opened.socket, buffer)?;
@@ -233,7 +237,7 @@ impl Batch {
         for (level, kind, body) in controls(control.get(..length).unwrap_or_default()) {
             match (level, kind) {
                 (libc::SOL_PACKET, libc::PACKET_AUXDATA) => auxdata(&mut frame, body),
-                (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS) => frame.at = time(body),
+                (libc::SOL_SOCKET, libc::SO_TIMESTAMPING) => frame.at = time(body),
                 _ => {}
             }
         }
@@ -255,7 +259,7 @@ fn auxdata(frame: &mut Frame<'_>, body: &[u8]) {
     }
 }
 
-/// `struct timespec`.
+/// `struct scm_timestamping`, of which the first `struct timespec` is the kernel's.
 fn time(body: &[u8]) -> Option<Duration> {
     const WORD: usize = size_of::<libc::c_long>();
     let word = |at: usize| match body.get(at..at + WORD)? {

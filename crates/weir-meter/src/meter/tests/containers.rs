@@ -101,7 +101,8 @@ fn a_process_in_a_container_has_the_names_of_its_runtime() {
     });
     drop(client);
     child.wait().unwrap();
-    assert!(handle.status().owners.containers.named >= 1);
+    // Rows are handed on before the status tells what was found.
+    wait_for(|| handle.status().owners.containers.named >= 1);
 
     if runs("ebpf_sockets") {
         // Over in a few milliseconds, with its process: only its control group's id tells where.

@@ -64,8 +64,7 @@ impl Source for NamesTap {
     fn poll(&mut self, now: Moment, intake: &mut Intake<'_>) -> Result<Duration, SourceError> {
         let Self { tap, questions, told } = self;
         tap.each(CALLS, |frame| {
-            let at = frame.at.unwrap_or(Duration::from_nanos(now.wall.0.unsigned_abs()));
-            if let Some((key, names)) = names_of(&Packet::new(frame), at, questions) {
+            if let Some((key, names)) = names_of(&Packet::new(frame), frame.at, questions) {
                 intake.cache.annotate(key, &names, now);
                 *told += 1;
             }
@@ -87,7 +86,11 @@ impl Source for NamesTap {
 }
 
 /// The flow that a packet belongs to and the names that it tells.
-fn names_of(packet: &Packet, at: Duration, questions: &mut Questions) -> Option<(FlowKey, Names)> {
+fn names_of(
+    packet: &Packet,
+    at: Option<Duration>,
+    questions: &mut Questions,
+) -> Option<(FlowKey, Names)> {
     let application = packet.seen.application(packet.octets())?;
     let ip = packet.seen.ip?;
     let (src, dst) = packet.seen.transport.ports?;
@@ -100,7 +103,7 @@ fn names_of(packet: &Packet, at: Duration, questions: &mut Questions) -> Option<
         Application::Dns(dns) => {
             names.dns_query = dns.name.as_ref().map(Text::as_bytes).and_then(word);
             (names.dns_qtype, names.dns_rcode) = (dns.qtype, dns.rcode);
-            names.dns_latency_us = questions.latency(key, &dns, at);
+            names.dns_latency_us = at.and_then(|at| questions.latency(key, &dns, at));
         }
         Application::Tls(hello) => {
             names.tls_sni = hello.server_name.and_then(word);
@@ -181,7 +184,8 @@ mod tests {
             kind: 0,
             at: None,
         });
-        names_of(&packet, Duration::from_micros(at_us), questions).map(|(_, names)| names)
+        names_of(&packet, (at_us > 0).then(|| Duration::from_micros(at_us)), questions)
+            .map(|(_, names)| names)
     }
 
     fn answer() -> Vec<u8> {
@@ -206,6 +210,16 @@ mod tests {
         assert_eq!((first.dns_rcode, first.dns_latency_us), (Some(3), Some(2_500)));
         let second = told(17, PORTS, &answer(), 3_600, &mut questions).unwrap();
         assert_eq!((second.dns_rcode, second.dns_latency_us), (Some(3), None));
+    }
+
+    #[test]
+    fn a_packet_that_the_kernel_has_not_stamped_tells_no_time() {
+        let mut questions = Questions::default();
+        for (asked, answered) in [(0, 3_500), (1_000, 0)] {
+            told(17, PORTS, tests::QUESTION, asked, &mut questions);
+            let names = told(17, PORTS, &answer(), answered, &mut questions).unwrap();
+            assert_eq!((names.dns_rcode, names.dns_latency_us), (Some(3), None));
+        }
     }
 
     #[test]
