@@ -241,7 +241,7 @@ impl FlowCache {
     }
 
     /// Makes records of what is due.
-    // Cost: a look at every flow; 65,536 of them take about a millisecond, once a second.
+    // Cost: a look at every flow; 65,536 of them take about a millisecond, at most twenty times a second.
     pub fn expire(&mut self, now: Moment) {
         let policy = self.policy;
         let since = |then: Duration| now.mono.saturating_sub(then);

@@ -35,6 +35,8 @@ use crate::source::sampler::samples::Sampler;
 use crate::source::{Intake, Source, Tier};
 use seldom::Seldom;
 
+/// Shortest time between looks at which flows are due: notifications may come a hundred times a second.
+const EXPIRE_EVERY: Duration = Duration::from_millis(50);
 /// Longest pause between looks at what is due.
 const TICK: Duration = Duration::from_millis(500);
 /// Pause after something came between polls: a flood of it then costs a hundred looks a second.
@@ -183,6 +185,8 @@ pub struct Task {
     counters: FlowBatch,
     woken: UnixStream,
     gate: LogGate<&'static str>,
+    /// When flows that are due are looked for next.
+    expire_due: Duration,
     seldom: Seldom,
 }
 
@@ -311,6 +315,7 @@ pub fn build(policy: &MeterPolicy, deps: Deps) -> std::io::Result<(Handle, Task)
         counters: FlowBatch::new(Table::Counters),
         woken,
         gate: LogGate::new(Duration::from_secs(60)),
+        expire_due: Duration::ZERO,
         seldom: Seldom::new(policy.owners.proc.clone()),
     };
     Ok((Handle { shared, wake }, task))
@@ -346,7 +351,10 @@ impl Task {
                 now = self.clocks.now();
             }
         }
-        self.cache.expire(now);
+        if now.mono >= self.expire_due {
+            self.expire_due = now.mono + EXPIRE_EVERY;
+            self.cache.expire(now);
+        }
         self.hand_on(now);
         self.tell();
         self.tell_seldom(now.mono);

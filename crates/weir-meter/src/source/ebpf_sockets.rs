@@ -8,7 +8,7 @@
 mod attach;
 mod layout;
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub(crate) const COSTS: &str =
 const IPPROTO_TCP: u8 = 6;
 /// Longest interval between looks.
 const INTERVAL_MAX: Duration = Duration::from_secs(30);
+/// Records of the iterator that are read at once: 400 KiB, however many sockets there are.
+const RECORDS_AT_ONCE: usize = 1_024;
 /// Most ends taken at once, before the iterator has its turn again.
 const ENDS_MAX: usize = 16_384;
 
@@ -76,7 +78,6 @@ pub struct EbpfSockets {
     ends: RingBuf<MapData>,
     lost: Array<MapData, u64>,
     own_netns: u32,
-    buffer: Vec<u8>,
     last_look: Option<Timestamp>,
     counted: Counted,
 }
@@ -145,7 +146,6 @@ impl EbpfSockets {
             _object: object,
             iterator,
             own_netns: namespaces::own().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-            buffer: Vec::new(),
             last_look: None,
             counted: Counted::default(),
         };
@@ -157,15 +157,25 @@ impl EbpfSockets {
         let map = map_fd(&self.sockets);
         use std::os::fd::AsFd;
         let mut file = sys::iterate(self.iterator.as_fd(), map).map_err(bpf_error)?;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        let read = file.read_to_end(&mut buffer).map_err(bpf_error);
-        for record in buffer.chunks_exact(layout::TOLD) {
-            self.counted.told += 1;
-            self.tell(&Told::read(record), times, intake);
+        let mut buffer = vec![0; RECORDS_AT_ONCE * layout::TOLD];
+        let mut filled = 0;
+        loop {
+            match file.read(&mut buffer[filled..]) {
+                Ok(0) => return Ok(()),
+                Ok(read) => filled += read,
+                // The kernel has passed many sockets of which nothing is new, and goes on when asked.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(bpf_error(error)),
+            }
+            let whole = filled - filled % layout::TOLD;
+            for record in buffer[..whole].chunks_exact(layout::TOLD) {
+                self.counted.told += 1;
+                self.tell(&Told::read(record), times, intake);
+            }
+            buffer.copy_within(whole..filled, 0);
+            filled -= whole;
         }
-        self.buffer = buffer;
-        read.map(drop)
     }
 
     fn take_ends(&mut self, times: Times, intake: &mut Intake<'_>) {
