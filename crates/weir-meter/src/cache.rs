@@ -162,6 +162,10 @@ impl FlowCache {
 
     fn take(&mut self, seen: &Observation, now: Moment) -> Observed {
         if self.flows.get(&seen.key).is_some_and(|flow| flow.is_other(seen)) {
+            // That the former connection is gone was clear when this one came.
+            if !seen.active {
+                return Observed::Told;
+            }
             // Why: The endpoints were used again before the end of the former connection was told.
             self.remove(seen.key, EndReason::EndOfFlow, now);
         }

@@ -27,6 +27,8 @@ struct Socket {
     tcp: TcpHealth,
     owner: Option<Arc<Owner>>,
     user: Option<(u32, Option<Arc<str>>)>,
+    /// The best source that told an owner or a user.
+    owner_by: Option<SourceKind>,
     netns: u32,
     ended: bool,
 }
@@ -172,6 +174,7 @@ impl Flow {
             tcp: TcpHealth::default(),
             owner: None,
             user: None,
+            owner_by: None,
             netns: 0,
             ended: false,
         });
@@ -185,11 +188,13 @@ impl Flow {
         if seen.netns != 0 {
             socket.netns = seen.netns;
         }
-        if seen.owner.is_some() {
-            socket.owner.clone_from(&seen.owner);
-        }
-        if seen.user.is_some() {
-            socket.user.clone_from(&seen.user);
+        // Why: Of a socket that several processes hold, a search of descriptors finds the first, a
+        // program in the kernel the one that uses it.
+        let tells_owner = seen.owner.is_some() || seen.user.is_some();
+        if tells_owner && socket.owner_by.is_none_or(|by| seen.source <= by) {
+            socket.owner_by = Some(seen.source);
+            socket.owner = seen.owner.clone().or(socket.owner.take());
+            socket.user = seen.user.clone().or(socket.user.take());
         }
     }
 

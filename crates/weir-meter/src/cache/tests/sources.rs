@@ -133,6 +133,39 @@ fn a_packet_at_several_interfaces_is_counted_once() {
     assert_eq!(record.interfaces[2].index, 7, "the one that saw least comes last");
 }
 
+#[test]
+fn late_word_that_an_earlier_socket_is_gone_does_not_end_the_flow_of_the_next() {
+    let mut cache = FlowCache::new(CachePolicy::default());
+    cache.observe(&by(SourceKind::EbpfSockets, 100, moment(0)), moment(0));
+    let next = Observation { socket: 2, ..by(SourceKind::EbpfSockets, 70, moment(1)) };
+    cache.observe(&next, moment(1));
+    let gone = Observation { active: false, ended: true, ..by(SourceKind::InetDiag, 0, moment(2)) };
+    cache.observe(&gone, moment(2));
+    assert_eq!((cache.len(), forward(&mut cache)), (1, vec![100]));
+    cache.observe(&next, moment(3));
+    cache.flush(moment(4));
+    assert_eq!(forward(&mut cache), [140]);
+}
+
+#[test]
+fn the_owner_that_a_better_source_has_seen_stays() {
+    let owned = |source, pid| {
+        let owner = crate::owner::Owner { pid, ..Default::default() };
+        let user = Some((pid, None));
+        Observation { owner: Some(owner.into()), user, ..by(source, 10, moment(0)) }
+    };
+    for order in [[7, 8], [8, 7]] {
+        let mut cache = FlowCache::new(CachePolicy::default());
+        for pid in order {
+            let source = if pid == 7 { SourceKind::EbpfSockets } else { SourceKind::InetDiag };
+            cache.observe(&owned(source, pid), moment(0));
+        }
+        cache.expire(moment(5));
+        let side = cache.take_records().remove(0).src_side.unwrap();
+        assert_eq!((side.owner.unwrap().pid, side.user), (7, Some((7, None))));
+    }
+}
+
 /// What a socket of UDP at port 4000 of a machine tells.
 fn of_datagrams(remote: Endpoint, socket: u64, ended: bool) -> Observation {
     let (key, end) = FlowKey::new(0, 17, at(1, 4_000), remote);
