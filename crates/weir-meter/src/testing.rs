@@ -68,6 +68,20 @@ impl Namespace {
         told.recv().unwrap()
     }
 
+    /// Runs `work`, which may borrow, in another thread in the namespace: sockets made within belong
+    /// to it.
+    pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let path = self.path();
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let space = std::fs::File::open(path).unwrap();
+                rustix::thread::move_into_link_name_space(space.as_fd(), None).unwrap();
+                work()
+            });
+            thread.join().unwrap()
+        })
+    }
+
     /// Runs a line of shell in it; true when that succeeds.
     pub(crate) fn sh(&self, line: impl Into<String>) -> bool {
         let line = line.into();

@@ -399,86 +399,15 @@ fn a_connection_shorter_than_the_interval_is_told_at_its_end() {
     assert!(source.own.table_counts().short >= 2);
 }
 
-/// A thread in a network namespace of its own, and a process that shows the way there.
-struct Elsewhere {
-    process: std::process::Child,
-    ask: std::sync::mpsc::SyncSender<Box<dyn FnOnce() + Send>>,
-}
-
-impl Elsewhere {
-    fn new() -> Option<Elsewhere> {
-        let mut command = std::process::Command::new("unshare");
-        let process = command.args(["-n", "sleep", "600"]).spawn().ok()?;
-        let (ask, asked) = std::sync::mpsc::sync_channel::<Box<dyn FnOnce() + Send>>(0);
-        let elsewhere = Elsewhere { process, ask };
-        // It is still here until it has gone elsewhere; where it may not, it ends.
-        let path = elsewhere.path();
-        let is_there = (0..1_000).any(|_| {
-            std::thread::sleep(Duration::from_millis(5));
-            elsewhere.number().is_some_and(|number| Some(number) != namespaces::own())
-        });
-        let space = std::fs::File::open(path).ok().filter(|_| is_there)?;
-        std::thread::spawn(move || {
-            use std::os::fd::AsFd;
-            rustix::thread::move_into_link_name_space(space.as_fd(), None).unwrap();
-            asked.into_iter().for_each(|work| work());
-        });
-        Some(elsewhere)
-    }
-
-    fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.process.id()))
-    }
-
-    fn number(&self) -> Option<u64> {
-        let all = namespaces::all(std::path::Path::new("/proc"));
-        let path = self.path();
-        let of = std::fs::read_link(&path).ok()?;
-        all.into_iter()
-            .find(|(_, there)| std::fs::read_link(there).ok() == Some(of.clone()))
-            .map(|found| found.0)
-    }
-
-    fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        self.ask.send(Box::new(move || tell.send(work()).unwrap())).unwrap();
-        told.recv().unwrap()
-    }
-
-    fn ip(&self, line: String) -> bool {
-        self.run(move || {
-            let words = line.split(' ').map(str::to_owned);
-            std::process::Command::new("ip").args(words).status().is_ok_and(|ended| ended.success())
-        })
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        let _ended = self.process.kill();
-        let _reaped = self.process.wait();
-    }
-}
-
 #[test]
 fn a_connection_between_two_namespaces_is_one_flow_of_both_ends() {
     let Some(mut source) = source() else { return };
-    let spaces = source.others.as_ref().and_then(|_| Elsewhere::new().zip(Elsewhere::new()));
-    let Some((a, b)) = spaces else {
-        eprintln!("SKIPPED other network namespaces: this user may not enter them");
+    let Some((a, b)) = source.others.as_ref().and_then(|_| crate::testing::pair()) else {
+        eprintln!(
+            "SKIPPED other network namespaces: this user may not enter them, no `ip` or no veth"
+        );
         return;
     };
-    let peer = format!("link add wa type veth peer name wb netns {}", b.process.id());
-    let lines = [(&a, "wa", "198.18.0.1/30"), (&b, "wb", "198.18.0.2/30")];
-    let is_up = a.ip(peer)
-        && lines.iter().all(|(space, name, address)| {
-            space.ip(format!("addr add {address} dev {name}"))
-                && space.ip(format!("link set {name} up"))
-        });
-    if !is_up {
-        eprintln!("SKIPPED other network namespaces: no `ip` or no veth");
-        return;
-    }
     let mut bench = Bench::with(OwnerPolicy::default());
     let now = bench.at(0);
     source.poll(now, &mut bench.intake()).unwrap();
@@ -505,7 +434,7 @@ fn a_connection_between_two_namespaces_is_one_flow_of_both_ends() {
     assert_sent(to, by, 6);
 
     // The namespaces go with their last process, and their flows with them.
-    let gone = [a.number().unwrap(), b.number().unwrap()];
+    let gone = [&a, &b].map(|space| space.run(|| namespaces::own().unwrap()));
     let known = |source: &InetDiag| {
         let spaces = &source.others.as_ref().unwrap().spaces;
         gone.iter().filter(|number| spaces.contains_key(number)).count()

@@ -8,6 +8,7 @@ use crate::cache::rows::Identity;
 use crate::cache::{CachePolicy, FlowCache, Moment, Names};
 use crate::owner::{OwnerPolicy, Owners};
 use crate::source::{Intake, Source};
+use crate::testing::{Namespace, pair};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
@@ -15,71 +16,17 @@ use std::time::Duration;
 use weir_model::columns::flows as c;
 use weir_model::{Addr, FlowBatch, Table, Timestamp};
 
-/// Two namespaces joined by a pair of interfaces, removed in the end: 10.77.0.1 here, 10.77.0.2
-/// there, and the thread of the test in the first.
-struct Lab {
-    names: [String; 2],
-}
-
-fn ip(arguments: &str) -> bool {
-    let run = Command::new("ip").args(arguments.split_whitespace()).output();
-    run.is_ok_and(|output| output.status.success())
-}
-
-impl Lab {
-    /// `None`, told aloud, where the machine does not allow it.
-    fn new(name: &str) -> Option<Lab> {
-        let names = ["a", "b"].map(|end| format!("weir{name}{}{end}", std::process::id()));
-        let [a, b] = &names;
-        let lab = Lab { names: names.clone() };
-        let steps = [
-            format!("netns add {a}"),
-            format!("netns add {b}"),
-            format!("-n {a} link add v0 type veth peer name v1 netns {b}"),
-            format!("-n {a} addr add 10.77.0.1/24 dev v0"),
-            format!("-n {b} addr add 10.77.0.2/24 dev v1"),
-            format!("-n {a} link set v0 up"),
-            format!("-n {b} link set v1 up"),
-            format!("-n {a} link set lo up"),
-        ];
-        for step in steps {
-            if !ip(&step) {
-                eprintln!("SKIPPED packets in a network namespace: `ip {step}` was refused");
-                return None;
-            }
-        }
-        Some(lab)
+fn lab() -> Option<(Namespace, Namespace)> {
+    let lab = pair();
+    if lab.is_none() {
+        eprintln!("SKIPPED packets in a network namespace: none can be made, or joined by `ip`");
     }
-
-    /// Runs in the namespace: sockets made within belong to it.
-    fn within<T: Send>(&self, at: usize, run: impl FnOnce() -> T + Send) -> T {
-        let path = format!("/run/netns/{}", self.names[at]);
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                let namespace = std::fs::File::open(path).unwrap();
-                let kind = Some(rustix::thread::LinkNameSpaceType::Network);
-                rustix::thread::move_into_link_name_space(namespace.as_fd(), kind).unwrap();
-                run()
-            });
-            thread.join().unwrap()
-        })
-    }
+    lab
 }
 
-use std::os::fd::AsFd;
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        for name in &self.names {
-            ip(&format!("netns del {name}"));
-        }
-    }
-}
-
-/// Segments and octets that the one socket of a namespace has sent, by its own account.
-fn socket(namespace: &str) -> Option<(u64, u64)> {
-    let arguments = ["netns", "exec", namespace, "ss", "-tinH", "state", "fin-wait-2"];
-    let output = Command::new("ip").args(arguments).output().ok()?;
+/// Segments and octets that the one socket of this thread's namespace has sent, by its own account.
+fn socket() -> Option<(u64, u64)> {
+    let output = Command::new("ss").args(["-tinH", "state", "fin-wait-2"]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let number = |name: &str| text.split_whitespace().find_map(|word| word.strip_prefix(name));
     Some((number("segs_out:")?.parse().ok()?, number("bytes_sent:")?.parse().ok()?))
@@ -101,7 +48,7 @@ impl Desk {
     }
 
     fn poll(&mut self, source: &mut dyn Source) {
-        let identity = Identity { addr: Addr::v4(0x0a4d_0001) };
+        let identity = Identity { addr: Addr::v4(0xc612_0001) };
         let Desk { cache, owners, counters } = self;
         let mut intake = Intake { cache, owners, counters, identity };
         let now = Moment { wall: Timestamp(1_700_000_000_000_000_000), mono: Duration::ZERO };
@@ -128,23 +75,23 @@ const ALL: SamplingPolicy =
 
 #[test]
 fn every_packet_of_a_transfer_is_a_sample_with_all_its_segments() {
-    let Some(lab) = Lab::new("seg") else { return };
+    let Some((here, there)) = lab() else { return };
     const OCTETS: usize = 4 << 20;
-    let (mut sampler, port, told) = lab.within(0, || {
+    let (mut sampler, port, told) = here.within(|| {
         let mut sampler = Sampler::probe(ALL).1.unwrap();
-        let listener = lab.within(1, || TcpListener::bind("10.77.0.2:0")).unwrap();
+        let listener = there.within(|| TcpListener::bind("198.18.0.2:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
         let reader = std::thread::spawn(move || {
             let mut server = listener.accept().unwrap().0;
             server.read_to_end(&mut Vec::new()).unwrap();
             server
         });
-        let mut client = TcpStream::connect(("10.77.0.2", port)).unwrap();
+        let mut client = TcpStream::connect(("198.18.0.2", port)).unwrap();
         client.write_all(&vec![7; OCTETS]).unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
         let server = reader.join().unwrap();
         let tries = (0..500).map(|_| std::thread::sleep(Duration::from_millis(20)));
-        let told = tries.filter_map(|()| socket(&lab.names[0])).next();
+        let told = tries.filter_map(|()| socket()).next();
         Desk::new().poll(&mut sampler);
         drop(server);
         (sampler, port, told)
@@ -171,18 +118,18 @@ fn every_packet_of_a_transfer_is_a_sample_with_all_its_segments() {
 
 #[test]
 fn a_sample_says_where_how_often_and_what() {
-    let Some(lab) = Lab::new("row") else { return };
-    let mut sampler = lab.within(0, || {
-        let there = lab.within(1, || UdpSocket::bind("10.77.0.2:53")).unwrap();
-        let here = UdpSocket::bind("10.77.0.1:0").unwrap();
+    let Some((here, there)) = lab() else { return };
+    let mut sampler = here.within(|| {
+        let there = there.within(|| UdpSocket::bind("198.18.0.2:53")).unwrap();
+        let here = UdpSocket::bind("198.18.0.1:0").unwrap();
         // What was before is not in the pool.
         for _ in 0..100 {
-            here.send_to(QUESTION, "10.77.0.2:53").unwrap();
+            here.send_to(QUESTION, "198.18.0.2:53").unwrap();
             there.recv_from(&mut [0; 64]).unwrap();
         }
         let sampler = Sampler::probe(SamplingPolicy { rate: 2, ..ALL }).1.unwrap();
         for _ in 0..400 {
-            here.send_to(QUESTION, "10.77.0.2:53").unwrap();
+            here.send_to(QUESTION, "198.18.0.2:53").unwrap();
             let (_, from) = there.recv_from(&mut [0; 64]).unwrap();
             there.send_to(QUESTION, from).unwrap();
             here.recv_from(&mut [0; 64]).unwrap();
@@ -215,23 +162,23 @@ fn a_sample_says_where_how_often_and_what() {
 
 #[test]
 fn names_join_flows_with_the_time_that_answers_took() {
-    let Some(lab) = Lab::new("nam") else { return };
-    let (mut names, there, here) = lab.within(0, || {
+    let Some((here, there)) = lab() else { return };
+    let (mut names, there, here) = here.within(|| {
         let names = NamesTap::probe(&ALL).1.unwrap();
-        let there = lab.within(1, || UdpSocket::bind("10.77.0.2:53")).unwrap();
-        (names, there, UdpSocket::bind("10.77.0.1:0").unwrap())
+        let there = there.within(|| UdpSocket::bind("198.18.0.2:53")).unwrap();
+        (names, there, UdpSocket::bind("198.18.0.1:0").unwrap())
     });
     // The kernel stamps packets a while after it was asked to.
     let tries = (1..100).map(|number| {
         let mut question = QUESTION.to_vec();
         question[1] = number;
-        here.send_to(&question, "10.77.0.2:53").unwrap();
+        here.send_to(&question, "198.18.0.2:53").unwrap();
         let (_, from) = there.recv_from(&mut [0; 64]).unwrap();
         std::thread::sleep(Duration::from_millis(30));
         question[2] = 0x81;
         there.send_to(&question, from).unwrap();
         here.recv_from(&mut [0; 64]).unwrap();
-        here.send_to(&[0; 100], "10.77.0.2:5000").unwrap();
+        here.send_to(&[0; 100], "198.18.0.2:5000").unwrap();
         names_of_exchange(&mut names, number.into(), here.local_addr().unwrap())
     });
     let told = tries.into_iter().find(|told| told.dns_latency_us.is_some()).unwrap();
@@ -249,7 +196,7 @@ fn names_of_exchange(names: &mut NamesTap, number: u64, here: std::net::SocketAd
     desk.poll(names);
     let counted = (count(names, "name_packets"), count(names, "names_told"));
     assert_eq!(counted, (2 * number, 2 * number));
-    let flow = flow_between(here, "10.77.0.2:53".parse().unwrap());
+    let flow = flow_between(here, "198.18.0.2:53".parse().unwrap());
     desk.cache.observe(&flow, Moment { wall: flow.first, mono: Duration::ZERO });
     desk.cache.flush(Moment { wall: flow.first, mono: Duration::ZERO });
     let record = desk.cache.take_records().remove(0);
@@ -280,14 +227,14 @@ fn what_does_not_run_says_why() {
 
 #[test]
 fn what_is_lost_and_what_has_no_room_is_counted() {
-    let Some(lab) = Lab::new("los") else { return };
-    let mut sampler = lab.within(0, || {
+    let Some((here, there)) = lab() else { return };
+    let mut sampler = here.within(|| {
         let sampler = Sampler::probe(ALL).1.unwrap();
-        let here = UdpSocket::bind("10.77.0.1:0").unwrap();
+        let here = UdpSocket::bind("198.18.0.1:0").unwrap();
         // The first asks for the address of the other end; what it cannot tell is not sent.
-        let _there = lab.within(1, || UdpSocket::bind("10.77.0.2:5000")).unwrap();
+        let _there = there.within(|| UdpSocket::bind("198.18.0.2:5000")).unwrap();
         for _ in 0..60_000 {
-            here.send_to(&[7; 100], "10.77.0.2:5000").unwrap();
+            here.send_to(&[7; 100], "198.18.0.2:5000").unwrap();
         }
         sampler
     });
@@ -311,9 +258,9 @@ fn what_is_lost_and_what_has_no_room_is_counted() {
     assert!(lost > 0 && unkept > 0, "{lost} lost, {unkept} not kept");
     // Once rows were taken there is room again, and the next tells what was lost before it.
     sampler.rows().unwrap().clear();
-    lab.within(0, || {
-        let here = UdpSocket::bind("10.77.0.1:0").unwrap();
-        here.send_to(&[7; 100], "10.77.0.2:5000").unwrap();
+    here.within(|| {
+        let here = UdpSocket::bind("198.18.0.1:0").unwrap();
+        here.send_to(&[7; 100], "198.18.0.2:5000").unwrap();
     });
     desk.poll(&mut sampler);
     let drops = rows(&mut sampler, |batch, row| batch.get_u64(c::SAMPLE_DROPS, row));
