@@ -44,29 +44,39 @@ impl Names {
 /// Names whose flow no source has told of yet.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    names: HashMap<FlowKey, Names>,
+    names: HashMap<FlowKey, (Duration, Names)>,
+    /// Places of those that were taken stay until their turn or until they are the half.
     order: VecDeque<(Duration, FlowKey)>,
     pub(super) given_up: u64,
 }
 
 impl Waiting {
     pub(super) fn put(&mut self, key: FlowKey, names: &Names, now: Duration) {
-        self.names.entry(key).or_insert_with(|| {
+        let (_, waiting) = self.names.entry(key).or_insert_with(|| {
             self.order.push_back((now, key));
-            Names::default()
+            (now, Names::default())
         });
-        if let Some(waiting) = self.names.get_mut(&key) {
-            waiting.update(names);
-        }
+        waiting.update(names);
         let is_old = |(since, _): &(Duration, FlowKey)| now.saturating_sub(*since) > PATIENCE;
-        while self.order.len() > WAITING_MAX || self.order.front().is_some_and(is_old) {
-            let Some((_, oldest)) = self.order.pop_front() else { return };
-            self.given_up += u64::from(self.names.remove(&oldest).is_some());
+        while self.names.len() > WAITING_MAX || self.order.front().is_some_and(is_old) {
+            let Some(oldest) = self.order.pop_front() else { return };
+            if self.has_place(&oldest) {
+                self.names.remove(&oldest.1);
+                self.given_up += 1;
+            }
+        }
+        if self.order.len() > 2 * WAITING_MAX {
+            let mut order = std::mem::take(&mut self.order);
+            order.retain(|place| self.has_place(place));
+            self.order = order;
         }
     }
 
+    fn has_place(&self, (since, key): &(Duration, FlowKey)) -> bool {
+        self.names.get(key).is_some_and(|(put, _)| put == since)
+    }
+
     pub(super) fn take(&mut self, key: FlowKey) -> Option<Names> {
-        // Its place in the order stays and is skipped when its turn comes.
-        if self.names.is_empty() { None } else { self.names.remove(&key) }
+        if self.names.is_empty() { None } else { self.names.remove(&key).map(|(_, names)| names) }
     }
 }

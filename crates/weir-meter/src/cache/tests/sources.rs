@@ -306,3 +306,24 @@ fn names_wait_for_their_flow_and_join_it() {
     }
     assert_eq!(cache.counts().names_given_up, 5_000 - 4_096);
 }
+
+#[test]
+fn names_that_found_their_flow_take_no_place_from_those_that_wait() {
+    let mut cache = FlowCache::new(CachePolicy::default());
+    let names = Names { tls_sni: Some("example.org".into()), ..Names::default() };
+    cache.annotate(key(0), &names, moment(0));
+    for number in 1..10_000 {
+        cache.annotate(key(number), &names, moment(0));
+        cache.observe(&seen(number, 10, moment(0)), moment(0));
+    }
+    cache.observe(&seen(0, 10, moment(1)), moment(1));
+    cache.flush(moment(1));
+    assert!(cache.take_records().iter().all(|record| record.names.is_some()));
+    // Again, for a later flow of the same endpoints: ten seconds from then.
+    cache.annotate(key(9_999), &names, moment(8));
+    cache.annotate(key(1), &names, moment(12));
+    cache.observe(&seen(9_999, 10, moment(12)), moment(12));
+    cache.flush(moment(13));
+    assert!(cache.take_records().remove(0).names.is_some());
+    assert_eq!(cache.counts().names_given_up, 0);
+}
