@@ -25,9 +25,11 @@ use rustix::thread::{CapabilitySet, capabilities};
 pub(crate) enum BpfError {
     #[error("it needs {0}")]
     NotPermitted(&'static str),
-    #[error("the kernel has no BTF at /sys/kernel/btf/vmlinux")]
+    #[error(
+        "the kernel has no BTF at /sys/kernel/btf/vmlinux: one built with CONFIG_DEBUG_INFO_BTF does"
+    )]
     NoBtf(#[source] aya::BtfError),
-    #[error("no cgroup v2 is mounted")]
+    #[error("no cgroup v2 is mounted: `mount -t cgroup2 none /sys/fs/cgroup` mounts it")]
     NoCgroup,
     #[error("{path}: {source}")]
     Cgroup {
@@ -51,6 +53,17 @@ pub(crate) enum BpfError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl BpfError {
+    /// Its text, with what programs need where that may be what is missing.
+    pub(crate) fn with_needs(&self, needs: &str) -> String {
+        match self {
+            BpfError::NotPermitted(_) => format!("it needs {needs}"),
+            BpfError::NoBtf(_) | BpfError::NoCgroup | BpfError::Absent(_) => self.to_string(),
+            _ => format!("{self} (it needs {needs})"),
+        }
+    }
 }
 
 /// An error with what is behind it: what was done, and what the kernel said.

@@ -90,7 +90,7 @@ impl EbpfDrops {
             return (vec![missing("switched off (meter.ebpf)".to_owned())], None);
         }
         let because = |error: &BpfError| {
-            let why = format!("{error} (it needs Linux 5.17, CAP_BPF and CAP_PERFMON)");
+            let why = error.with_needs("Linux 5.17, CAP_BPF and CAP_PERFMON");
             (vec![missing(why)], None)
         };
         match types.map(|types| EbpfDrops::start(interval, share, types)) {

@@ -106,7 +106,7 @@ impl EbpfSockets {
             return (vec![Tier { is_expected: false, ..Tier::missing(NAME, why, COSTS) }], None);
         }
         let missing = |error: &BpfError| {
-            let why = format!("{error} (it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
+            let why = error.with_needs("CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
             // Most users may not: without privileges this is no fault.
             (vec![Tier { is_expected: false, ..Tier::missing(NAME, why, COSTS) }], None)
         };

@@ -116,7 +116,7 @@ impl EbpfTcx {
             return (vec![missing("switched off (meter.ebpf)".to_owned())], None);
         }
         let because = |error: &BpfError| {
-            let why = format!("{error} (it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
+            let why = error.with_needs("CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
             (vec![missing(why)], None)
         };
         match types.map(|types| EbpfTcx::start(policy, types)) {
