@@ -71,6 +71,8 @@ pub struct CacheCounts {
     pub evicted: u64,
     /// Octets that a source told of a flow that has left, after a better one had told them.
     pub absorbed_octets: u64,
+    /// Packets that were dropped of a flow that has left, which no row tells.
+    pub absorbed_drops: u64,
     /// Translations known now.
     pub translations: u64,
     /// Translations forgotten because there were too many.
@@ -173,6 +175,10 @@ impl FlowCache {
             if self.left.has_better(seen.key, seen.source, now.mono) {
                 let octets = seen.sent.octets.saturating_add(seen.received.octets);
                 self.counts.absorbed_octets = self.counts.absorbed_octets.saturating_add(octets);
+                // Why: Nearly every connection has a last packet that comes too late, and a row for
+                // each would double the rows.
+                let dropped = seen.drops.as_ref().map_or(0, |drops| drops.count.packets);
+                self.counts.absorbed_drops = self.counts.absorbed_drops.saturating_add(dropped);
                 return Observed::Better;
             }
             if !seen.active {

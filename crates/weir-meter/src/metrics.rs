@@ -67,6 +67,12 @@ fn expose(status: &MeterStatus, out: &mut Exposition) {
         &[],
         status.cache.absorbed_octets,
     );
+    out.counter(
+        "weir_meter_absorbed_drops_total",
+        "packets dropped of flows that had left, which no row tells",
+        &[],
+        status.cache.absorbed_drops,
+    );
     out.gauge(
         "weir_meter_translations",
         "translated connections known",

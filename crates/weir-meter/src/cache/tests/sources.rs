@@ -67,6 +67,11 @@ fn what_a_worse_source_tells_after_the_end_is_absorbed() {
     let late = by(SourceKind::Conntrack, 90, moment(120));
     assert_eq!(cache.observe(&late, moment(120)), Observed::Better);
     assert_eq!((cache.len(), cache.counts().absorbed_octets), (0, 135));
+    let count = Count { octets: 60, packets: 2 };
+    let drops = Some(Drops { count, reason: 3, name: "NO_SOCKET".into() });
+    let dropped = Observation { drops, ..by(SourceKind::EbpfDrops, 0, moment(120)) };
+    assert_eq!(cache.observe(&dropped, moment(120)), Observed::Better);
+    assert_eq!((cache.len(), cache.counts().absorbed_drops), (0, 2));
     // A connection that no better source has seen is a flow of its own.
     let other = Observation { key: key(9), ..late };
     assert_eq!(cache.observe(&other, moment(120)), Observed::Told);
