@@ -20,6 +20,7 @@
 #define ACCEPTED 2  /* it was accepted, or heard first */
 #define ENDED 4     /* its end was told */
 #define PINNED 8    /* UDP: local and remote are its own */
+#define STREAM 16   /* TCP, of which a packet was counted */
 
 struct owner {
 	u64 start_ns; /* since boot */
@@ -335,6 +336,24 @@ INLINE int count(struct __sk_buff *skb, int is_egress)
 
 	if (!sk)
 		return 1;
+	/* Nearly every packet: of a connection that has had one. */
+	entry = sk_storage_get(&sockets, sk, 0, 0);
+	if (entry && entry->flags & STREAM && sk->state != TCP_LISTEN) {
+		octets = skb->len;
+		packets = segments(skb, 0, IPPROTO_TCP, &octets);
+		now = ktime_coarse_ns();
+		if (!is_egress) {
+			add(&entry->counts, now, packets, octets, 0);
+			return 1;
+		}
+		/* TCP sends under the lock of its socket, so that nobody else counts what is sent; it hears without. */
+		entry->counts.tx_octets += octets;
+		entry->counts.tx_packets += packets;
+		if (!entry->counts.first_ns)
+			entry->counts.first_ns = now;
+		entry->counts.last_ns = now;
+		return 1;
+	}
 	sk = sk_fullsock(sk);
 	if (!sk || !is_inet(sk->family))
 		return 1;
@@ -350,14 +369,17 @@ INLINE int count(struct __sk_buff *skb, int is_egress)
 		of_listener(skb, now, packets, octets, is_egress);
 		return 1;
 	}
-	entry = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
+	if (!entry)
+		entry = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
 	if (!entry)
 		return 1;
 	if (protocol != IPPROTO_TCP && !is_pinned(skb, sk, entry, is_egress)) {
 		of_peer(skb, sk, entry, now, packets, octets, is_egress);
 		return 1;
 	}
-	if (!entry->counts.first_ns && !(entry->flags & (INITIATED | ACCEPTED)) && protocol != IPPROTO_TCP)
+	if (protocol == IPPROTO_TCP)
+		entry->flags |= STREAM;
+	else if (!entry->counts.first_ns && !(entry->flags & (INITIATED | ACCEPTED)))
 		entry->flags |= is_egress ? INITIATED : ACCEPTED;
 	add(&entry->counts, now, packets, octets, is_egress);
 	return 1;
