@@ -12,6 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use weir_model::Table;
 use weir_wire::acknowledge::Instance;
 use weir_wire::{Announcement, SessionId};
 
@@ -38,8 +39,8 @@ pub(crate) struct StreamId(u64);
 pub(crate) struct Noted {
     pub(crate) stream: StreamId,
     pub(crate) number: u64,
-    /// It has flow records: what became of them decides, else what became of its other records.
-    pub(crate) flows: bool,
+    /// What became of its rows for this table decides.
+    pub(crate) table: Table,
 }
 
 /// What there is to know of acknowledgement at one moment.
@@ -147,8 +148,8 @@ impl Acknowledging {
         }
         let mut inner = self.lock();
         let mut kept = Vec::with_capacity(messages.len());
-        for Noted { stream, number, flows } in messages {
-            match if flows { verdict.flows } else { verdict.counters.or(verdict.options) } {
+        for Noted { stream, number, table } in messages {
+            match verdict.of(table) {
                 Some(SinkLoss::DiskFull | SinkLoss::Io | SinkLoss::Closed) => {
                     inner.settle(stream, number, false);
                 }

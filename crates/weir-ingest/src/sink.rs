@@ -1,5 +1,6 @@
 //! Where decoded batches go.
 
+use weir_model::Table;
 use weir_telemetry::Label;
 use weir_wire::Output;
 use weir_wire::acknowledge::Instance;
@@ -65,6 +66,15 @@ impl Verdict {
     /// Everything was kept.
     pub const KEPT: Verdict = Verdict { flows: None, counters: None, options: None };
 
+    /// What became of the rows of `table`.
+    pub(crate) fn of(&self, table: Table) -> Option<SinkLoss> {
+        match table {
+            Table::Flows | Table::Rollups => self.flows,
+            Table::Counters => self.counters,
+            Table::Options => self.options,
+        }
+    }
+
     /// Everything was lost for one reason.
     pub const fn lost(reason: SinkLoss) -> Verdict {
         Verdict { flows: Some(reason), counters: Some(reason), options: Some(reason) }
@@ -95,8 +105,8 @@ pub type Ticket = Box<dyn Fn() -> bool + Send>;
 
 /// A sink whose rows outlive this run.
 pub trait DurableSink: Sink {
-    /// As [`Sink::accept`], with a ticket for the rows that were taken. The flows of one call are
-    /// durable together or not at all, whatever happens.
+    /// As [`Sink::accept`], with a ticket for the rows that were taken. Those that one call brings
+    /// for one table are durable together or not at all, whatever happens.
     fn accept_tracked(&self, output: &mut Output) -> (Verdict, Ticket);
 
     /// The messages of an exporter's domain that are kept, this run's or an earlier one's, from

@@ -358,6 +358,9 @@ pub mod counters {
         10 SEQUENCE "sequence" U32 None Exporter Dimension [] "Sequence number of the sample", stored: false;
         11 UPTIME_MS "uptime_ms" U32 Milliseconds Time Measure [] "Uptime of the agent when it sent", stored: false;
         12 SOURCE_NAME "source_name" Str None Exporter Dimension [] "Name of the data source, where it has one instead of a number (rtmetric)";
+        13 EXPORTER_INSTANCE "exporter_instance" Bytes None Exporter Dimension [] "Number that an exporter which understands acknowledgements has given itself, 16 octets";
+        14 EXPORT_SEQUENCE "export_sequence" U64 None Exporter Dimension [] "Number of the first record of the message, counted by that exporter in 64 bits";
+        15 OBSERVATION_DOMAIN "observation_domain" U32 None Exporter Dimension [] "Observation domain of the message with that number";
     }
 }
 
@@ -373,6 +376,8 @@ pub mod options {
         5 TEMPLATE_ID "template_id" U16 None Exporter Dimension [] "Options template that described the record";
         6 SCOPE "scope" Elements None Key Dimension [] "What the record is about (v9 scopes as elements: system 144, interface 10, line card 141, cache 143, template 145)";
         7 FIELDS "fields" Elements None Other Dimension [] "What the record says";
+        8 EXPORTER_INSTANCE "exporter_instance" Bytes None Exporter Dimension [] "Number that an exporter which understands acknowledgements has given itself, 16 octets";
+        9 EXPORT_SEQUENCE "export_sequence" U64 None Exporter Dimension [] "Number of the first record of the message, counted by that exporter in 64 bits";
     }
 }
 

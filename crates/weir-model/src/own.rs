@@ -37,7 +37,13 @@ const NOT_FLOWS: [ColumnId; 9] = [
     flows::EXTRA,
 ];
 
-const NOT_COUNTERS: [ColumnId; 2] = [counters::RECEIVED_AT, counters::EXPORTER_ADDR];
+const NOT_COUNTERS: [ColumnId; 5] = [
+    counters::RECEIVED_AT,
+    counters::EXPORTER_ADDR,
+    counters::EXPORTER_INSTANCE,
+    counters::EXPORT_SEQUENCE,
+    counters::OBSERVATION_DOMAIN,
+];
 
 /// The own element of a column: of every column of `flows` and `counters` that is kept and that is
 /// not told by the message itself.

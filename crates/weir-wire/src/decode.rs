@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use weir_model::Table;
+
 use crate::collector::Collector;
 use crate::error::MessageError;
 use crate::limits::Limits;
@@ -52,17 +54,29 @@ fn each_flow_set<'a>(
         Job::Records { header, sets, knowledge } => (header, sets, knowledge),
     };
     let context = Context { header, protocol: work.protocol, received, knowledge };
+    // Why: what is kept of one table must not make the message's rows of another count as kept.
+    let numbered = received.origin.map(|_| work.table());
+    let without_number = Received { origin: None, ..*received };
     for DataSet { offset, length, rows, plan } in sets.iter() {
         let (offset, length, rows) = (*offset as usize, *length as usize, *rows as usize);
         let body = octets.get(offset..offset + length).unwrap_or_default();
-        if plan.is_options() && plan.counters {
-            let rows = decode_counters(plan, body, rows, &context, &mut out.counters);
-            tally.counters += rows as u64;
-        } else if plan.is_options() {
-            let rows = decode_options(plan, body, rows, &context, &mut out.options);
-            tally.options += rows as u64;
-        } else {
-            tally.flows += flows(plan, FlowSet { body, rows, context }, out) as u64;
+        let table = plan.table();
+        let other = numbered.is_some_and(|numbered| numbered != table);
+        let received = if other { &without_number } else { received };
+        match table {
+            Table::Counters => {
+                let context = Context { received, ..context };
+                let rows = decode_counters(plan, body, rows, &context, &mut out.counters);
+                tally.counters += rows as u64;
+            }
+            Table::Options => {
+                let context = Context { received, ..context };
+                let rows = decode_options(plan, body, rows, &context, &mut out.options);
+                tally.options += rows as u64;
+            }
+            Table::Flows | Table::Rollups => {
+                tally.flows += flows(plan, FlowSet { body, rows, context }, out) as u64;
+            }
         }
         tally.sets_decoded += 1;
     }

@@ -12,9 +12,9 @@ mod run;
 mod special;
 mod time;
 
-use weir_model::ColumnId;
 use weir_model::column::{ElementKey, NullIf, Physical};
 use weir_model::columns::flows;
+use weir_model::{ColumnId, Table};
 
 pub(crate) use compile::compile;
 pub(crate) use counters::decode_counters;
@@ -198,6 +198,15 @@ impl Plan {
     /// True for an options template.
     pub(crate) fn is_options(&self) -> bool {
         self.scope.is_some()
+    }
+
+    /// Where its records become rows.
+    pub(crate) fn table(&self) -> Table {
+        match (self.is_options(), self.counters) {
+            (false, _) => Table::Flows,
+            (true, true) => Table::Counters,
+            (true, false) => Table::Options,
+        }
     }
 
     pub(crate) fn fills(&self, column: ColumnId) -> bool {

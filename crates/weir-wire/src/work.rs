@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use weir_model::Table;
+
 use crate::acknowledge::Announcement;
 use crate::decode::Message;
 use crate::header::Header;
@@ -72,12 +74,13 @@ impl Work {
         }
     }
 
-    /// True when decoding may add rows to the table of flows.
-    pub fn has_flows(&self) -> bool {
-        match &self.job {
-            Job::Samples(_) => true,
-            Job::Records { sets, .. } => sets.iter().any(|set| !set.plan.is_options()),
-        }
+    /// The table that decoding adds rows to; of several the first of flows, counters and options
+    /// records. Rows of this table alone have the number of an acknowledged message: those of
+    /// another may be kept when these are not.
+    pub fn table(&self) -> Table {
+        let Job::Records { sets, .. } = &self.job else { return Table::Flows };
+        let tables = sets.iter().map(|set| set.plan.table());
+        tables.min_by_key(|table| *table as usize).unwrap_or(Table::Flows)
     }
 
     /// Data Sets that decoding will settle; 0 for sFlow, whose samples only decoding counts.

@@ -232,10 +232,10 @@ impl Session {
         let Passed { mut entry, records, announcement } = passed;
         if let Some((stream, Origin { number, .. })) = place {
             let work = entry.as_ref().map(|entry| &entry.work).filter(|work| !work.is_empty());
-            let flows = work.map(|work| work.has_flows());
-            shared.acknowledging.taken(stream, number, records, flows.is_some());
-            if let Some((entry, flows)) = entry.as_mut().zip(flows) {
-                entry.noted = Some(Noted { stream, number, flows });
+            let table = work.map(|work| work.table());
+            shared.acknowledging.taken(stream, number, records, table.is_some());
+            if let Some((entry, table)) = entry.as_mut().zip(table) {
+                entry.noted = Some(Noted { stream, number, table });
             }
         } else if let Some(announcement) = announcement {
             self.announce(domain, announcement, shared);

@@ -13,7 +13,7 @@ use weir_ingest::{
 use weir_model::Timestamp;
 use weir_model::columns::flows;
 use weir_telemetry::Registry;
-use weir_testkit::{FakeClock, Ipfix, announcement};
+use weir_testkit::{FakeClock, Ipfix, Template, announcement};
 use weir_wire::{Answer, DropReason, Output};
 
 use crate::harness::{NOW, TEMPLATE, policy, records, template};
@@ -280,6 +280,26 @@ fn a_full_disk_closes_without_an_answer_and_what_comes_again_is_taken() {
     let status = bench.stop();
     assert_eq!(duplicates(&status), [1, 1, 10]);
     assert_eq!(status.books.sink_lost(SinkLoss::DiskFull), 10);
+}
+
+#[test]
+fn what_a_message_has_no_rows_of_decides_nothing() {
+    let bench = start();
+    bench.shelf.always_commit();
+    *bench.shelf.verdict.lock().unwrap() =
+        Verdict { counters: Some(SinkLoss::Io), ..Verdict::KEPT };
+    let mut exporter = Exporter::announced(&bench, 1, 0);
+    let options = Template::options(777, 1, &[(149, 4), (42, 4)]);
+    exporter.send(&Ipfix::new(0, 0, 1).template(&options).data(777, &[0; 8]).build());
+    exporter.data(1, 1, 2);
+    exporter.until_durable(3);
+    let counters = Template::options(778, 1, &[]).enterprise(32_473, 20_006, 4);
+    let counters = counters.enterprise(32_473, 20_007, 1);
+    exporter.send(&Ipfix::new(0, 3, 1).template(&counters).data(778, b"load\x07").build());
+    bench.closed(CloseReason::NotKept, 1);
+    assert_eq!(exporter.answer(), None);
+    let status = bench.stop();
+    assert_eq!((status.books.options.kept, status.books.sink_lost(SinkLoss::Io)), (2, 1));
 }
 
 #[test]

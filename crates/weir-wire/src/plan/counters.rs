@@ -41,6 +41,12 @@ fn counter_rows<R: Rows>(plan: &Plan, rows: &R, context: &Context<'_>, batch: &m
     let start = batch.append_rows(n);
     batch.fill(c::RECEIVED_AT, start, n, context.received.at.0);
     batch.fill(c::EXPORTER_ADDR, start, n, context.received.addr());
+    if let Some(origin) = context.received.origin {
+        let instance = batch.interner_mut().intern(&origin.instance);
+        batch.fill(c::EXPORTER_INSTANCE, start, n, instance);
+        batch.fill(c::EXPORT_SEQUENCE, start, n, origin.number);
+        batch.fill(c::OBSERVATION_DOMAIN, start, n, context.header.domain);
+    }
     for (_, key, loc) in &plan.fields {
         let Some(def) = own::counters_column(*key) else { continue };
         for row in 0..n {

@@ -216,6 +216,11 @@ fn option_rows<R: Rows>(plan: &Plan, rows: &R, context: &Context<'_>, batch: &mu
     batch.fill(options::EXPORT_PROTOCOL, start, n, context.protocol.number());
     batch.fill(options::OBSERVATION_DOMAIN, start, n, header.domain);
     batch.fill(options::TEMPLATE_ID, start, n, plan.template_id);
+    if let Some(origin) = received.origin {
+        let instance = batch.interner_mut().intern(&origin.instance);
+        batch.fill(options::EXPORTER_INSTANCE, start, n, instance);
+        batch.fill(options::EXPORT_SEQUENCE, start, n, origin.number);
+    }
     let scopes = plan.scope.unwrap_or(0);
     let mut list = Vec::new();
     for row in 0..n {

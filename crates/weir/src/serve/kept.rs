@@ -4,17 +4,56 @@
 //! asked for. Numbers grow with time, so the search ends where a lower one was met.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use weir_ingest::Kept;
-use weir_model::columns::flows;
+use weir_model::columns::{counters, flows, options};
 use weir_model::{Code, ColumnId, Scalar, Table, Timestamp};
 use weir_store::{BlockData, BlockInfo, ReadError, Segment, Snapshot, Tier, Zone};
 
-const COLUMNS: [ColumnId; 4] = [
-    flows::EXPORTER_INSTANCE,
-    flows::EXPORT_SEQUENCE,
-    flows::OBSERVATION_DOMAIN,
-    flows::RECEIVED_AT,
+/// Columns of a table that say whose message a row came in.
+#[derive(Clone, Copy)]
+struct Columns {
+    instance: ColumnId,
+    sequence: ColumnId,
+    domain: ColumnId,
+    received: ColumnId,
+}
+
+impl Columns {
+    const fn all(self) -> [ColumnId; 4] {
+        [self.instance, self.sequence, self.domain, self.received]
+    }
+}
+
+const TABLES: [(Table, Columns); 3] = [
+    (
+        Table::Flows,
+        Columns {
+            instance: flows::EXPORTER_INSTANCE,
+            sequence: flows::EXPORT_SEQUENCE,
+            domain: flows::OBSERVATION_DOMAIN,
+            received: flows::RECEIVED_AT,
+        },
+    ),
+    (
+        Table::Counters,
+        Columns {
+            instance: counters::EXPORTER_INSTANCE,
+            sequence: counters::EXPORT_SEQUENCE,
+            domain: counters::OBSERVATION_DOMAIN,
+            received: counters::RECEIVED_AT,
+        },
+    ),
+    (
+        Table::Options,
+        Columns {
+            instance: options::EXPORTER_INSTANCE,
+            sequence: options::EXPORT_SEQUENCE,
+            domain: options::OBSERVATION_DOMAIN,
+            received: options::RECEIVED_AT,
+        },
+    ),
 ];
 
 /// How far before a lower number the search goes on: threads append side by side, and clocks are
@@ -27,17 +66,17 @@ const RANGES_MAX: usize = 1 << 16;
 /// Messages of (`instance`, `domain`) from number `first` on. Blocks that cannot be read have no
 /// rows that could be there twice: they are told and left out.
 pub fn kept(snapshot: &Snapshot, instance: &[u8; 16], domain: u32, first: u64) -> Kept {
-    let mut search = Search { instance, domain, first, since: i64::MIN, found: Vec::new() };
-    let mut segments: Vec<_> = snapshot.segments(Table::Flows, Tier::Raw).collect();
-    segments.sort_by_key(|segment| std::cmp::Reverse(segment.info().last_received_at));
-    for segment in segments {
-        let last = segment.info().last_received_at;
-        if last.is_none_or(|Timestamp(last)| last < search.since) {
-            break;
-        }
-        if let Err(error) = search.segment(segment) {
-            tracing::error!(%error, "repeats of its records would be kept twice");
-        }
+    let mut search = Search {
+        instance,
+        domain,
+        first,
+        columns: TABLES[0].1,
+        since: i64::MIN,
+        found: Vec::new(),
+    };
+    for (table, columns) in TABLES {
+        search.columns = columns;
+        search.table(snapshot.segments(table, Tier::Raw).collect());
     }
     search.told()
 }
@@ -46,13 +85,28 @@ struct Search<'a> {
     instance: &'a [u8; 16],
     domain: u32,
     first: u64,
-    /// Nothing that was received before this can have a number asked for.
+    /// Of the table that is searched.
+    columns: Columns,
+    /// Nothing, in any table, that was received before this can have a number asked for.
     since: i64,
     /// Numbers of messages and how many rows they have; more than once where blocks are many.
     found: Vec<(u64, u64)>,
 }
 
 impl Search<'_> {
+    fn table(&mut self, mut segments: Vec<&Arc<Segment>>) {
+        segments.sort_by_key(|segment| std::cmp::Reverse(segment.info().last_received_at));
+        for segment in segments {
+            let last = segment.info().last_received_at;
+            if last.is_none_or(|Timestamp(last)| last < self.since) {
+                break;
+            }
+            if let Err(error) = self.segment(segment) {
+                tracing::error!(%error, "repeats of its records would be kept twice");
+            }
+        }
+    }
+
     fn segment(&mut self, segment: &Segment) -> Result<(), ReadError> {
         let summary = segment.summary();
         if summary.is_some_and(|summary| !self.may_have(|id| summary.zone(id))) {
@@ -68,11 +122,12 @@ impl Search<'_> {
         let Some(code) = segment.dictionary()?.find_string(self.instance) else { return Ok(()) };
         for &at in blocks.iter().rev() {
             let Some(block) = index.block(at) else { continue };
-            let zone = block.zone(flows::EXPORTER_INSTANCE);
-            if !holds(zone, Scalar::Code(code)) || self.is_older(block.zone(flows::RECEIVED_AT)) {
+            let zone = block.zone(self.columns.instance);
+            if !holds(zone, Scalar::Code(code)) || self.is_older(block.zone(self.columns.received))
+            {
                 continue;
             }
-            match segment.read(at, &COLUMNS) {
+            match segment.read(at, &self.columns.all()) {
                 Ok(data) => self.block(&data, code),
                 Err(error) => {
                     segment.note_damage(at, &error);
@@ -87,9 +142,9 @@ impl Search<'_> {
     /// search.
     fn may_have(&self, zone: impl Fn(ColumnId) -> Option<Zone>) -> bool {
         let domain = Scalar::U64(u64::from(self.domain));
-        zone(flows::EXPORT_SEQUENCE).is_some()
-            && holds(zone(flows::OBSERVATION_DOMAIN), domain)
-            && !self.is_older(zone(flows::RECEIVED_AT))
+        zone(self.columns.sequence).is_some()
+            && holds(zone(self.columns.domain), domain)
+            && !self.is_older(zone(self.columns.received))
     }
 
     fn is_older(&self, received_at: Option<Zone>) -> bool {
@@ -97,7 +152,7 @@ impl Search<'_> {
     }
 
     fn block(&mut self, data: &BlockData, code: Code) {
-        let [instance, sequence, domain, received] = COLUMNS.map(|id| data.column(id));
+        let [instance, sequence, domain, received] = self.columns.all().map(|id| data.column(id));
         let wanted = (Some(Scalar::Code(code)), Some(Scalar::U64(u64::from(self.domain))));
         for row in 0..data.rows() {
             if (instance.get(row), domain.get(row)) != wanted {

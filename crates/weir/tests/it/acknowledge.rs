@@ -16,6 +16,9 @@ const DOMAIN: u32 = 42;
 const INSTANCE: [u8; 16] = *b"killed and alive";
 const KILLS: u64 = 20;
 
+/// Templates of flows, of counters and of other options records.
+const TEMPLATES: [u16; 3] = [256, 257, 258];
+
 /// Messages that the exporter holds at most: past it, it waits.
 const HELD_MAX: usize = 4_000;
 
@@ -29,6 +32,8 @@ struct Wires {
     /// Everything made so far was acknowledged, and the exporter is gone.
     done: AtomicBool,
     made: AtomicU64,
+    /// Of them flows, counters and options records.
+    made_of: [AtomicU64; 3],
     acknowledged: AtomicU64,
     connections: AtomicU64,
     sent_again: AtomicU64,
@@ -59,9 +64,11 @@ impl Exporter {
         stream.set_write_timeout(Some(Duration::from_secs(5)))?;
         self.wires.connections.fetch_add(1, Ordering::SeqCst);
         let first = self.held.front().map_or(self.next, |(number, ..)| *number);
-        let template = Template::new(256, &[(8, 4), (12, 4), (1, 8), (2, 8)]);
         stream.write_all(&announcement(DOMAIN, &INSTANCE, first))?;
-        stream.write_all(&Ipfix::new(now(), first as u32, DOMAIN).template(&template).build())?;
+        for template in templates() {
+            let message = Ipfix::new(now(), first as u32, DOMAIN).template(&template);
+            stream.write_all(&message.build())?;
+        }
         for (_, _, octets) in &self.held {
             stream.write_all(octets)?;
             self.wires.sent_again.fetch_add(1, Ordering::SeqCst);
@@ -84,17 +91,17 @@ impl Exporter {
         }
     }
 
-    /// Makes a message of some records, whose octets are their numbers.
+    /// Makes a message of some records of one table, which have their numbers in them.
     fn make(&mut self) {
-        let n = 1 + self.dice.below(40) as u64;
-        let record = |number: u64| {
-            let addresses = [[10, 0, 0, 1], [10, 0, 0, 2]].concat();
-            [&addresses[..], &number.to_be_bytes(), &1u64.to_be_bytes()].concat()
-        };
-        let records: Vec<u8> = (self.next..self.next + n).flat_map(record).collect();
-        let message = Ipfix::new(now(), self.next as u32, DOMAIN).data(256, &records).build();
+        let table = [0, 0, 1, 2][self.dice.below(4)];
+        let n = if table == 2 { 1 } else { 1 + self.dice.below(40) as u64 };
+        let records: Vec<u8> =
+            (self.next..self.next + n).flat_map(|number| record(table, number)).collect();
+        let message = Ipfix::new(now(), self.next as u32, DOMAIN);
+        let message = message.data(TEMPLATES[table], &records).build();
         self.held.push_back((self.next, n, message));
         self.next += n;
+        self.wires.made_of[table].fetch_add(n, Ordering::SeqCst);
         self.wires.made.store(self.next, Ordering::SeqCst);
     }
 
@@ -119,6 +126,28 @@ impl Exporter {
             *answers = rest.to_vec();
         }
         Ok(())
+    }
+}
+
+fn templates() -> [Template; 3] {
+    let [flows, counters, options] = TEMPLATES;
+    [
+        Template::new(flows, &[(8, 4), (12, 4), (1, 8), (2, 8)]),
+        // Name, index of the source; value.
+        Template::options(counters, 2, &[])
+            .enterprise(32_473, 20_006, 4)
+            .enterprise(32_473, 20_004, 4)
+            .enterprise(32_473, 20_007, 8),
+        Template::options(options, 1, &[(149, 4), (42, 8)]),
+    ]
+}
+
+fn record(table: usize, number: u64) -> Vec<u8> {
+    let octets = number.to_be_bytes();
+    match table {
+        0 => [&[10, 0, 0, 1, 10, 0, 0, 2][..], &octets, &1u64.to_be_bytes()].concat(),
+        1 => [&b"made"[..], &(number as u32).to_be_bytes(), &octets].concat(),
+        _ => [&DOMAIN.to_be_bytes()[..], &octets].concat(),
     }
 }
 
@@ -172,8 +201,20 @@ fn every_record_is_kept_once_by_a_collector_that_is_killed_twenty_times_under_lo
     assert_eq!(wires.acknowledged.load(Ordering::SeqCst), made);
     assert!(wires.connections.load(Ordering::SeqCst) > KILLS);
 
+    let made_of = [0, 1, 2].map(|table| wires.made_of[table].load(Ordering::SeqCst));
+    assert_eq!(made_of.iter().sum::<u64>(), made);
     let flows = serve.query(&["--measure", "flows"]);
-    assert_eq!(flows[0]["flows"].as_u64(), Some(made));
+    assert_eq!(flows[0]["flows"].as_u64(), Some(made_of[0]));
+    // A counter has its number as index of its source; options records are one a message.
+    for (at, table, number) in [(1, "counters", "source_index"), (2, "options", "export_sequence")]
+    {
+        let numbered = ["--table", table, "--filter", "export_sequence >= 0"];
+        let ask = |more: &[&str]| serve.query(&[&numbered, more].concat());
+        let most = ask(&["--group-by", number, "--measure", "records", "--limit", "1"]);
+        assert_eq!(most[0]["records"], 1, "{table}: {most:?}");
+        let all = ask(&["--measure", "records"]);
+        assert_eq!(all[0]["records"].as_u64(), Some(made_of[at]), "{table}");
+    }
     serve.stop();
     let file = folder.0.join("all.csv");
     out(&["export", "--data", &data, "--out", file.to_str().unwrap()]);
@@ -183,10 +224,11 @@ fn every_record_is_kept_once_by_a_collector_that_is_killed_twenty_times_under_lo
     let number = |line: &str| line.split(',').nth(column).unwrap().parse::<u64>().unwrap();
     let mut numbers: Vec<u64> = lines.map(number).collect();
     numbers.sort_unstable();
-    assert!(numbers.iter().copied().eq(0..made), "every number from 0 to {made} once");
+    assert_eq!(numbers.len() as u64, made_of[0]);
+    assert!(numbers.is_sorted_by(|a, b| a < b), "every number once");
     assert!(duplicates > 0, "no message was sent again that was kept: the test shows nothing");
     println!(
-        "{made} records; {duplicates} messages came again that were kept, of {} sent again",
+        "{made} records, by table {made_of:?}; {duplicates} messages came again that were kept, of {} sent again",
         wires.sent_again.load(Ordering::SeqCst)
     );
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::acknowledge::{Announcement, Instance};
 use crate::decode::{Gathering, Message, decode};
 use crate::received::Origin;
+use weir_model::columns::counters;
 use weir_testkit::announcement;
 
 const US: Instance = *b"an exporter's id";
@@ -61,7 +62,7 @@ fn a_repeat_is_dropped_but_its_templates_and_its_place_are_taken() {
     assert_eq!((repeat.records, repeat.tally.sets_open()), (Some(2), 0));
     let next = message(12).data(256, &RECORD).build();
     let next = collector.admit(&next, &connection(Some((12, false)))).unwrap();
-    assert_eq!((next.work.sets(), next.work.has_flows()), (1, true));
+    assert_eq!((next.work.sets(), next.work.table()), (1, weir_model::Table::Flows));
     let status = collector.exporters().next().unwrap();
     assert_eq!(status.records_seen, 1);
     assert_eq!(status.sequence, SequenceStatus::default());
@@ -119,4 +120,54 @@ fn rows_tell_whose_they_are_and_the_number_of_their_message() {
     // Templates of a session come together, in the order in which they were met.
     let expected = [(None, None), (None, None), ours(first), ours(first), ours(first + 1)];
     assert_eq!(told(&together), expected);
+}
+
+#[test]
+fn counters_and_options_records_tell_it_too_where_a_message_holds_nothing_else() {
+    let counters = Template::options(300, 1, &[]).enterprise(32_473, 20_006, 4);
+    let counters = counters.enterprise(32_473, 20_007, 1);
+    let options = Template::options(301, 1, &[(149, 4), (42, 1)]);
+    let mut collector = Collector::new(Limits::default());
+    for template in [two_fields(256), counters, options] {
+        let octets = message(0).template(&template).build();
+        collector.admit(&octets, &connection(None)).unwrap();
+    }
+    let sets: [(u16, &[u8]); 3] = [(256, &RECORD), (300, b"load\x07"), (301, &[0, 0, 0, 5, 9])];
+    // Numbers of flows, counters and options records of a message that has these Sets.
+    let mut told = |parts: &[usize], origin| {
+        let octets = parts.iter().fold(message(0), |message, part| {
+            let (id, body) = sets[*part];
+            message.data(id, body)
+        });
+        let (octets, received) = (octets.build(), connection(origin));
+        let work = collector.admit(&octets, &received).unwrap().work;
+        let mut out = Output::new();
+        decode(Message { work: &work, octets: &octets, received: &received }, &mut out);
+        let tables = [
+            (&out.flows, flows::EXPORTER_INSTANCE, flows::EXPORT_SEQUENCE),
+            (&out.counters, counters::EXPORTER_INSTANCE, counters::EXPORT_SEQUENCE),
+            (&out.options, options::EXPORTER_INSTANCE, options::EXPORT_SEQUENCE),
+        ];
+        assert_eq!(
+            tables.map(|(batch, ..)| batch.rows()),
+            [0, 1, 2].map(|t| parts.iter().filter(|p| **p == t).count())
+        );
+        if out.counters.rows() > 0 {
+            let domain = out.counters.get_u64(counters::OBSERVATION_DOMAIN, 0);
+            assert_eq!(domain, out.counters.get_u64(counters::EXPORT_SEQUENCE, 0).map(|_| 5));
+        }
+        tables.map(|(batch, instance, number)| {
+            let ours = batch.get_octets(instance, 0);
+            let number = batch.get_u64(number, 0);
+            assert_eq!(ours, number.map(|_| &US[..]));
+            number
+        })
+    };
+    let number = Some((77, false));
+    assert_eq!(told(&[0], number), [Some(77), None, None]);
+    assert_eq!(told(&[1], number), [None, Some(77), None]);
+    assert_eq!(told(&[2], number), [None, None, Some(77)]);
+    assert_eq!(told(&[2, 1], number), [None, Some(77), None]);
+    assert_eq!(told(&[2, 1, 0], number), [Some(77), None, None]);
+    assert_eq!(told(&[1, 2], None), [None; 3]);
 }

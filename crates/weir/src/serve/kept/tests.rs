@@ -34,15 +34,27 @@ fn bench(name: &str) -> Bench {
 impl Bench {
     /// Appends messages of (instance, domain): each a number and how many rows it has.
     fn append(&self, seconds: i64, instance: [u8; 16], domain: u32, messages: &[(u64, usize)]) {
+        self.append_to(Table::Flows, seconds, instance, domain, messages);
+    }
+
+    fn append_to(
+        &self,
+        table: Table,
+        seconds: i64,
+        instance: [u8; 16],
+        domain: u32,
+        messages: &[(u64, usize)],
+    ) {
+        let (_, columns) = TABLES.into_iter().find(|(known, _)| *known == table).unwrap();
         self.clock.set(Timestamp::from_seconds(START + seconds));
-        let mut batch = FlowBatch::new(Table::Flows);
+        let mut batch = FlowBatch::new(table);
         for &(number, rows) in messages {
             let start = batch.append_rows(rows);
             let code = batch.interner_mut().intern(&instance);
-            batch.fill(flows::RECEIVED_AT, start, rows, (START + seconds) * 1_000_000_000);
-            batch.fill(flows::EXPORTER_INSTANCE, start, rows, code);
-            batch.fill(flows::EXPORT_SEQUENCE, start, rows, number);
-            batch.fill(flows::OBSERVATION_DOMAIN, start, rows, domain);
+            batch.fill(columns.received, start, rows, (START + seconds) * 1_000_000_000);
+            batch.fill(columns.instance, start, rows, code);
+            batch.fill(columns.sequence, start, rows, number);
+            batch.fill(columns.domain, start, rows, domain);
         }
         batch.seal();
         self.store.append(&batch).unwrap();
@@ -77,6 +89,32 @@ fn numbers_of_this_exporter_and_domain_are_told_from_the_first_on() {
         assert_eq!(bench.kept(8, 0), [(20, 21)]);
         assert_eq!((bench.kept(9, 0), bench.kept(7, 51)), (vec![], vec![]));
         // The same from closed segments.
+        bench.clock.set(Timestamp::from_seconds(START + 3_700));
+        bench.store.flush().unwrap();
+        bench.store.maintain().unwrap();
+    }
+}
+
+#[test]
+fn numbers_in_counters_and_options_are_told_with_those_of_flows() {
+    let bench = bench("tables");
+    // As Weir kept them before these tables had numbers.
+    for table in [Table::Counters, Table::Options] {
+        let mut old = FlowBatch::new(table);
+        old.append_rows(3);
+        old.fill(ColumnId(0), 0, 3, START * 1_000_000_000);
+        old.seal();
+        bench.store.append(&old).unwrap();
+    }
+    bench.append(0, US, 7, &[(0, 10), (13, 2)]);
+    bench.append_to(Table::Counters, 0, US, 7, &[(10, 3), (15, 2)]);
+    bench.append_to(Table::Counters, 0, US, 8, &[(40, 3)]);
+    bench.append_to(Table::Options, 0, US, 7, &[(17, 1), (30, 1)]);
+    bench.append_to(Table::Options, 0, OTHERS, 7, &[(20, 1)]);
+    for _ in 0..2 {
+        assert_eq!(bench.kept(7, 0), [(0, 18), (30, 31)]);
+        assert_eq!(bench.kept(7, 14), [(15, 18), (30, 31)]);
+        assert_eq!(bench.kept(8, 0), [(40, 41)]);
         bench.clock.set(Timestamp::from_seconds(START + 3_700));
         bench.store.flush().unwrap();
         bench.store.maintain().unwrap();
