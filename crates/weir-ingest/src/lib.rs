@@ -37,4 +37,4 @@ pub use ledger::{Account, Books, ExporterDrops, Reason, TableBooks};
 pub use policy::{ConnectionLimits, IngestPolicy, TCP_PORTS, TlsPolicy, UDP_PORTS};
 pub use sink::{DurableSink, Kept, Sink, SinkLoss, Ticket, Verdict};
 pub use socket::ListenError;
-pub use tls::{HandshakeFault, TlsError, TlsStatus};
+pub use tls::{CertificateCheck, HandshakeFault, TlsError, TlsStatus, check_certificates};

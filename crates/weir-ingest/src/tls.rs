@@ -81,6 +81,30 @@ pub struct TlsStatus {
     pub reload_failures: u64,
 }
 
+/// What [`check_certificates`] found: when they end, where that can be read, or why they cannot be
+/// used.
+#[derive(Debug)]
+pub struct CertificateCheck {
+    /// The collector's certificate, with its key.
+    pub own: Result<Option<Timestamp>, TlsError>,
+    /// The first of the client CA's certificates to end; `None` without a client CA.
+    pub client_ca: Option<Result<Option<Timestamp>, TlsError>>,
+}
+
+/// Reads the files of `policy` as a start would, each for itself.
+pub fn check_certificates(policy: &TlsPolicy, clock: &Arc<dyn Clock>) -> CertificateCheck {
+    let own = read(&TlsPolicy { client_ca: None, ..policy.clone() }, clock);
+    let ca = |path: &PathBuf| {
+        let (roots, expires) = client_ca(path)?;
+        verifier(roots, path, &Arc::new(ring::default_provider()))?;
+        Ok(expires)
+    };
+    CertificateCheck {
+        own: own.map(|(_, status)| status.certificate_expires),
+        client_ca: policy.client_ca.as_ref().map(ca),
+    }
+}
+
 /// Settings in use, and the files they came from.
 pub(crate) struct Certificates {
     policy: TlsPolicy,

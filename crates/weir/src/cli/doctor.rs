@@ -1,5 +1,7 @@
 //! `weir doctor`: what this machine lacks for collecting without loss, each with its remedy.
 
+mod certificates;
+
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -25,7 +27,7 @@ Examples:
   weir doctor                                    what the configuration needs
   weir doctor --set ingest.receive_buffer=64MiB  what it would need
 
-Exit status 1 when something would keep Weir from running.";
+Exit status 1 when something would keep Weir from running, or exporters from reaching it.";
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,8 @@ fn examine(policies: &Policies) -> Vec<Finding> {
         &fs::read_to_string("/proc/self/limits").unwrap_or_default(),
         policies.http.connections_max + policies.ingest.connections.total,
     ));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    findings.extend(certificates::certificates(policies.ingest.tls.as_ref(), &clock));
     findings.extend(metering(&policies.meter, capabilities));
     findings
 }
