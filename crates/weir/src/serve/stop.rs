@@ -1,9 +1,14 @@
 //! When to stop: SIGTERM, SIGINT, and a second one for the impatient.
 
 use std::process;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinHandle};
+
+/// Signals that come sooner after the first are the same wish to stop: `timeout` sends one to the
+/// process and one to its group, and wrappers hand on what the terminal has sent to all.
+const ONE_WISH: Duration = Duration::from_millis(500);
 
 /// The signals that ask to stop. Made before anything else, so that none ends the process in the
 /// middle of its start.
@@ -33,11 +38,15 @@ impl Signals {
     /// Waits for `work`; another signal ends the process at once, and what is not committed is
     /// lost.
     pub async fn unless_asked_again<T>(&mut self, work: JoinHandle<T>) -> Result<T, JoinError> {
-        tokio::select! {
-            done = work => done,
-            signal = self.next() => {
-                tracing::error!(signal, "stopped at once: records not committed are lost");
-                process::exit(1);
+        let first = Instant::now();
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                signal = self.next() => if first.elapsed() >= ONE_WISH {
+                    tracing::error!(signal, "stopped at once: what was not safe yet is lost");
+                    process::exit(1);
+                },
             }
         }
     }

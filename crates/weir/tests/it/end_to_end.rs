@@ -147,3 +147,11 @@ fn the_demo_has_something_to_ask_about_within_seconds() {
     }
     serve.stop();
 }
+
+#[test]
+fn signals_that_come_together_are_one_wish_to_stop() {
+    let folder = Folder::new();
+    let serve = Serve::start(&folder.data(), &[]);
+    // Two kinds, for the kernel makes one of two that are the same.
+    serve.stop_by(&["TERM", "INT"]);
+}

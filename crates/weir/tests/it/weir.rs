@@ -130,8 +130,13 @@ impl Serve {
     }
 
     /// Sends SIGTERM and waits for an orderly end.
-    pub fn stop(mut self) {
-        self.signal("TERM");
+    pub fn stop(self) {
+        self.stop_by(&["TERM"]);
+    }
+
+    /// Sends signals, one at once after the other, and waits for an orderly end.
+    pub fn stop_by(mut self, signals: &[&str]) {
+        signals.iter().for_each(|name| self.signal(name));
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {:#?}", self.log.iter().collect::<Vec<_>>());
     }
