@@ -36,25 +36,23 @@ pub struct Deps {
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The folder of the buffer.
-    #[error("the buffer folder {path} cannot be used: {source}")]
+    #[error("the buffer folder {path} cannot be used: {cause}")]
     Folder {
         /// Which.
         path: PathBuf,
         /// What the system said; `WouldBlock` means that another agent holds it.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
     /// The files of TLS.
-    #[error("TLS to {to}: {source}")]
+    #[error("TLS to {to}: {cause}")]
     Tls {
         /// The destination.
         to: String,
         /// What is wrong.
-        #[source]
-        source: TlsError,
+        cause: TlsError,
     },
     /// A thread or a pipe could not be made.
-    #[error("starting the exporter: {0}")]
+    #[error("starting the exporter")]
     Start(#[from] io::Error),
 }
 
@@ -177,7 +175,7 @@ impl Exporter {
         if policy.target.transport == Transport::Tls {
             // Files that are wrong now are an operator's mistake, told at once.
             tls::client(&policy.tls, &policy.target.host)
-                .map_err(|source| ExportError::Tls { to: target.clone(), source })?;
+                .map_err(|cause| ExportError::Tls { to: target.clone(), cause })?;
         }
         let buffer = buffer(&policy)?;
         let (wake, woken) = UnixStream::pair()?;
@@ -259,7 +257,7 @@ fn buffer(policy: &ExportPolicy) -> Result<Buffer, ExportError> {
     let path = policy.buffer.folder.clone().filter(|_| policy.buffer.disk_max > 0);
     let failed = |path: &PathBuf| {
         let path = path.clone();
-        move |source| ExportError::Folder { path, source }
+        move |cause| ExportError::Folder { path, cause }
     };
     let folder = match &path {
         Some(path) => {

@@ -14,6 +14,7 @@ use weir_wire::ipfix::session::{self, Stamp};
 use super::buffer::Buffer;
 use super::buffer::segment::{Message, Template};
 use super::policy::ExportPolicy;
+use super::tls::explained;
 use super::wire::Wire;
 
 /// Octets that wait for the socket at most, plus one message.
@@ -41,7 +42,7 @@ pub(crate) enum Answers {
 pub(crate) enum Ended {
     #[error("the collector closed the connection")]
     Closed,
-    #[error("{0}")]
+    #[error("{}", explained(.0))]
     Io(#[from] io::Error),
     #[error("the collector answered with something that is no acknowledgement")]
     NoFrame,

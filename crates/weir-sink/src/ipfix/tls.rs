@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, RootCertStore,
+};
 
 use super::policy::TlsFiles;
 
@@ -27,15 +29,14 @@ const WAITING_MAX: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file could not be read.
-    #[error("{what} {path} cannot be read: {source}")]
+    #[error("{what} {path} cannot be read: {cause}")]
     File {
         /// Which of the files.
         what: &'static str,
         /// Its path.
         path: PathBuf,
         /// What the system or the parser said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file holds nothing of the kind.
     #[error("{what} {path} holds no {what} in PEM")]
@@ -55,12 +56,12 @@ pub enum TlsError {
     #[error("`{0}` is no server name")]
     ServerName(String),
     /// What the files hold does not fit together.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] rustls::Error),
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |source| TlsError::File { what, path: path.to_owned(), source };
+    let failed = |cause| TlsError::File { what, path: path.to_owned(), cause };
     let text = fs::read(path).map_err(|error| failed(error.into()))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| failed(error.to_string().into()))?;
@@ -72,7 +73,7 @@ fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let what = "key";
-    let failed = |source| TlsError::File { what, path: path.to_owned(), source };
+    let failed = |cause| TlsError::File { what, path: path.to_owned(), cause };
     let text = fs::read(path).map_err(|error| failed(error.into()))?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| failed(error.to_string().into()))
 }
@@ -112,6 +113,35 @@ pub(crate) fn client(files: &TlsFiles, host: &str) -> Result<ClientConnection, T
     let mut connection = ClientConnection::new(Arc::new(config), server)?;
     connection.set_buffer_limit(Some(WAITING_MAX));
     Ok(connection)
+}
+
+/// What the failure of a connection means, and what to do about it where that is known.
+pub(crate) fn explained(error: &io::Error) -> String {
+    // Why: rustls' own text for an end without farewell is a page of its manual.
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return "the collector closed the connection".to_owned();
+    }
+    let remedy = match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "the collector wants a client certificate"
+        }
+        Some(Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA,
+        )) => "the collector refuses the client certificate, and its log says why",
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "name the CA that signed the collector's certificate"
+        }
+        Some(Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => "connect to a name in the certificate, or give the server name that it is for",
+        _ => return error.to_string(),
+    };
+    format!("{error}: {remedy}")
 }
 
 /// A connection under TLS.

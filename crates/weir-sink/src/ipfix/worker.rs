@@ -187,12 +187,13 @@ impl Worker {
         if !session.wire().is_handshaking() && (!*told || answers != self.answers) {
             *told = true;
             self.shared.set_link(Link::Connected, None);
-            let acknowledges = match answers {
-                Answers::Asked => "asked",
-                Answers::Yes => "yes",
-                Answers::No => "no",
-            };
-            tracing::info!(to = %self.policy.target, acknowledges, "exporting");
+            let to = &self.policy.target;
+            match answers {
+                // Why: In TLS 1.3 a collector refuses a client's certificate after this.
+                Answers::Asked => tracing::debug!(%to, "asked whether it acknowledges"),
+                Answers::Yes => tracing::info!(%to, acknowledges = "yes", "exporting"),
+                Answers::No => tracing::info!(%to, acknowledges = "no", "exporting"),
+            }
         }
         self.answers = answers;
         if answers == Answers::Yes || now - *since >= PROVEN_AFTER {

@@ -1,6 +1,6 @@
 //! What the buffer asks of a file system, and no more: one folder, files that are appended to.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -37,7 +37,13 @@ impl DiskFolder {
     pub(crate) fn open(path: PathBuf) -> io::Result<DiskFolder> {
         fs::create_dir_all(&path)?;
         let lock = OpenOptions::new().create(true).append(true).open(path.join("lock"))?;
-        lock.try_lock().map_err(io::Error::from)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "another agent uses it; give each a folder of its own",
+            ),
+            TryLockError::Error(error) => error,
+        })?;
         Ok(DiskFolder { path, _lock: lock, open: None })
     }
 
