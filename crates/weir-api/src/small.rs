@@ -16,7 +16,10 @@ use crate::auth::check_host;
 /// Makes the health document.
 pub type Health = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 
-/// `GET /livez`, `/metrics` and `/api/v1/health`.
+/// What is here, for whoever opens the address that the log names.
+const INDEX: &str = "/livez\n/metrics\n/api/v1/health\n";
+
+/// `GET /livez`, `/metrics` and `/api/v1/health`, and `/`, which names them.
 pub fn router(registry: Registry, health: Health) -> Router {
     let metrics = move || {
         let text = registry.render();
@@ -27,6 +30,7 @@ pub fn router(registry: Registry, health: Health) -> Router {
         async move { ([(header::CONTENT_TYPE, "application/json")], text) }
     };
     Router::new()
+        .route("/", get(|| async { INDEX }))
         .route("/livez", get(|| async { (StatusCode::OK, "ok\n") }))
         .route("/metrics", get(metrics))
         .route("/api/v1/health", get(health))

@@ -79,9 +79,12 @@ pub async fn run(policy: AgentPolicy) -> anyhow::Result<()> {
 
 fn meter(policy: &AgentPolicy, deps: MeterDeps) -> anyhow::Result<(Handle, JoinHandle<()>)> {
     let (handle, task) = weir_meter::build(&policy.meter, deps).context("preparing metering")?;
-    for tier in handle.status().tiers.iter().filter(|tier| tier.runs) {
-        let why_not = tier.why_not.as_deref();
-        tracing::info!(tier = tier.name, why_not, costs = tier.costs, "metering this machine");
+    for tier in &handle.status().tiers {
+        let (why_not, costs) = (tier.why_not.as_deref(), tier.costs);
+        match tier.runs {
+            true => tracing::info!(tier = tier.name, why_not, costs, "metering this machine"),
+            false => tracing::info!(tier = tier.name, why_not, costs, "metering without this tier"),
+        }
     }
     let thread = std::thread::Builder::new()
         .name("weir-meter".to_owned())

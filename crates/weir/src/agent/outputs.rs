@@ -50,8 +50,12 @@ impl Outputs {
         // The keys of ntop where they are built in, else Weir's own.
         let format = NTOP.parse().unwrap_or(Format::Json);
         for place in &policy.lines {
-            let exporter = LinesExporter::start(place.clone(), format, registry)
-                .with_context(|| format!("opening {place:?} for lines"))?;
+            let exporter = LinesExporter::start(place.clone(), format, registry).with_context(
+                || match place {
+                    Some(path) => format!("opening {} for lines", path.display()),
+                    None => "opening standard output for lines".to_owned(),
+                },
+            )?;
             names.push(exporter.status().target);
             running.lines.push(exporter);
         }
