@@ -71,7 +71,16 @@ pub fn read(text: &str) -> Result<Vec<Entry>, (usize, &'static str)> {
                 }
                 Value::Block(dedent(&block))
             }
-            Some('[') => Value::List(flow_list(value)),
+            Some('[') => {
+                let mut list = value.to_owned();
+                while !list.ends_with(']') {
+                    let Some((_, next)) = lines.next() else {
+                        return Err((at + 1, "a list in brackets has no end; write `]`"));
+                    };
+                    list.push_str(without_comment(next).trim());
+                }
+                Value::List(flow_list(&list))
+            }
             Some('{' | '&' | '*' | '!' | '>') => continue,
             Some(_) => Value::Scalar(unquoted(value)),
         };
@@ -188,5 +197,14 @@ mod tests {
         assert_eq!(found.last(), Some(&scalar("f", "3", 6)));
         assert!(found.iter().all(|entry| entry.path != "a" && entry.path != "d"), "{found:?}");
         assert_eq!(read("a:\n\tb: 1"), Err((2, "a tab cannot indent; YAML takes spaces")));
+    }
+
+    #[test]
+    fn a_list_in_brackets_ends_where_it_is_closed() {
+        let found = read("a: [tcp, # one\n  udp,\n]\nb: 1\n").unwrap();
+        let items = Value::List(vec!["tcp".to_owned(), "udp".to_owned()]);
+        let list = Entry { line: 1, path: "a".to_owned(), value: items };
+        assert_eq!(found, [list, scalar("b", "1", 4)]);
+        assert_eq!(read("a: [tcp\nb: 1").unwrap_err().0, 1);
     }
 }

@@ -111,6 +111,12 @@ fn tell(path: &Path, antrea: &Antrea) {
     let taken = antrea.taken.join(" ");
     let ignored = antrea.ignored;
     tracing::info!(file = %path.display(), taken, ignored, "Antrea's configuration was read");
+    if antrea.taken.is_empty() {
+        tracing::warn!(
+            file = %path.display(),
+            "nothing in this file is about Antrea's flow exporter: its defaults are taken"
+        );
+    }
     if antrea.enable == Some(false) {
         tracing::warn!(
             file = %path.display(),
