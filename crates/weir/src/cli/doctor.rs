@@ -173,7 +173,7 @@ fn privileges(lowest_port: u16, capabilities: u64) -> Finding {
         .map(|(_, name)| name)
         .collect();
     match held.is_empty() {
-        true => Finding::good(SUBJECT, "none, and none is needed"),
+        true => Finding::good(SUBJECT, "none, and collecting needs none (metering: below)"),
         false => Finding::good(SUBJECT, held.join(", ")),
     }
 }
@@ -349,6 +349,7 @@ fn descriptors(limits: &str, connections: usize) -> Finding {
 
 fn report(findings: &[Finding]) -> String {
     let mut out = String::new();
+    let width = findings.iter().map(|finding| finding.subject.len()).max().unwrap_or(0).max(16);
     for finding in findings {
         let mark = match finding.grade {
             Grade::Good => "ok  ",
@@ -356,9 +357,9 @@ fn report(findings: &[Finding]) -> String {
             Grade::Warning => "warn",
             Grade::Fault => "FAIL",
         };
-        out.push_str(&format!("{mark}  {:<16}  {}\n", finding.subject, finding.found));
+        out.push_str(&format!("{mark}  {:<width$}  {}\n", finding.subject, finding.found));
         if let Some(remedy) = &finding.remedy {
-            out.push_str(&format!("      {:<16}  -> {remedy}\n", ""));
+            out.push_str(&format!("      {:<width$}  -> {remedy}\n", ""));
         }
     }
     out
@@ -393,7 +394,7 @@ mod tests {
     fn a_low_port_needs_a_capability() {
         assert_eq!(privileges(514, 0).found, "port 514 needs CAP_NET_BIND_SERVICE");
         assert_eq!(privileges(514, BIND_SERVICE).found, "CAP_NET_BIND_SERVICE");
-        assert_eq!(privileges(2055, 0).found, "none, and none is needed");
+        assert_eq!(privileges(2055, 0).found, "none, and collecting needs none (metering: below)");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::text::{visible, visible_json};
 use crate::config::policies;
 
 /// Columns of the table when none are named.
-const TABLE_COLUMNS: [&str; 8] = [
+const TABLE_COLUMNS: [&str; 9] = [
     "received_at",
     "exporter_addr",
     "src_addr",
@@ -28,6 +28,7 @@ const TABLE_COLUMNS: [&str; 8] = [
     "dst_port",
     "proto",
     "octets",
+    "reverse_octets",
 ];
 
 /// Records of one page.
