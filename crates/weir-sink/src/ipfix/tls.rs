@@ -221,3 +221,26 @@ impl TlsStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_explained_without_pages_of_a_library() {
+        let refused = Error::AlertReceived(AlertDescription::CertificateUnknown);
+        let stranger = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        for (error, part) in [
+            (
+                io::Error::new(io::ErrorKind::UnexpectedEof, "see https://x"),
+                "closed the connection",
+            ),
+            (io::Error::new(io::ErrorKind::InvalidData, refused), "its log says why"),
+            (io::Error::new(io::ErrorKind::InvalidData, stranger), "name the CA"),
+            (io::ErrorKind::ConnectionReset.into(), "connection reset"),
+        ] {
+            let text = explained(&error);
+            assert!(text.contains(part) && !text.contains("http"), "{text}");
+        }
+    }
+}
