@@ -6,7 +6,7 @@
 //! nothing waits without a bound; a number is never given to two records of one instance; a
 //! destination that is slow or away costs the others nothing. It chooses no rows and changes none.
 
-mod backoff;
+pub(crate) mod backoff;
 mod buffer;
 mod dial;
 mod exporter;

@@ -15,11 +15,12 @@
 //! rows.set(flows::FRAME_LENGTH, 0, 1518u32);
 //! let mut packer = Packer::new(SflowSettings::new("192.0.2.1".parse().unwrap()));
 //! let (mut sent, uptime) = (0, std::time::Duration::from_secs(60));
-//! packer.flows(&rows, uptime, |_| sent += 1);
-//! packer.flush(uptime, |_| sent += 1);
+//! packer.flows(&rows, uptime, |_, _| sent += 1);
+//! packer.flush(uptime, |_, _| sent += 1);
 //! assert_eq!((sent, packer.counts().flow_samples), (1, 1));
 //! ```
 
+pub mod live;
 mod packer;
 
 use std::io;
@@ -66,18 +67,26 @@ struct Sending {
     sent: u64,
     octets: u64,
     unsent: u64,
+    rows: u64,
+    rows_unsent: u64,
+    refusal: Option<io::ErrorKind>,
 }
 
 impl Sending {
-    fn send(&mut self, socket: &UdpSocket, datagram: &[u8]) {
+    fn send(&mut self, socket: &UdpSocket, datagram: &[u8], rows: u64) {
         match socket.send(datagram) {
             Ok(_) => {
                 self.sent += 1;
                 self.octets += datagram.len() as u64;
+                self.rows += rows;
             }
             // Nobody listens (ECONNREFUSED of the datagram before), no route, no room: the next
             // datagram is as good a try as this one again.
-            Err(_) => self.unsent += 1,
+            Err(error) => {
+                self.unsent += 1;
+                self.rows_unsent += rows;
+                self.refusal = Some(error.kind());
+            }
         }
     }
 }
@@ -85,41 +94,66 @@ impl Sending {
 impl Exporter {
     /// An exporter to `collector`. Nothing is sent yet, and that nobody listens is not known.
     pub fn connect(collector: SocketAddr, settings: SflowSettings) -> io::Result<Exporter> {
-        let any: SocketAddr = match collector {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(collector)?;
-        // A full send buffer is a reason to count, not to stop metering.
-        socket.set_nonblocking(true)?;
-        Ok(Exporter { socket, packer: Packer::new(settings), sending: Sending::default() })
+        let (socket, packer) = (socket(collector)?, Packer::new(settings));
+        Ok(Exporter { socket, packer, sending: Sending::default() })
+    }
+
+    /// Sends to `collector` from now on: the collector moved. Numbers go on. After an error it sends
+    /// to where it did.
+    pub fn reconnect(&mut self, collector: SocketAddr) -> io::Result<()> {
+        self.socket = socket(collector)?;
+        Ok(())
+    }
+
+    /// What the system said of the last datagram that it did not take, since this was asked last.
+    pub fn take_refusal(&mut self) -> Option<io::ErrorKind> {
+        self.sending.refusal.take()
     }
 
     /// Sends the packet samples among the rows of a sealed batch of flows. The last datagram waits
     /// for more until [`Exporter::flush`]. `uptime` is the agent's.
     pub fn flows(&mut self, batch: &FlowBatch, uptime: Duration) {
         let Exporter { socket, packer, sending } = self;
-        packer.flows(batch, uptime, |datagram| sending.send(socket, datagram));
+        packer.flows(batch, uptime, |datagram, rows| sending.send(socket, datagram, rows));
     }
 
     /// Sends the rows of a sealed batch of counters, those of one source and moment as one sample.
     pub fn counters(&mut self, batch: &FlowBatch, uptime: Duration) {
         let Exporter { socket, packer, sending } = self;
-        packer.counters(batch, uptime, |datagram| sending.send(socket, datagram));
+        packer.counters(batch, uptime, |datagram, rows| sending.send(socket, datagram, rows));
     }
 
     /// Sends what waits. sFlow asks that no sample waits longer than a second.
     pub fn flush(&mut self, uptime: Duration) {
         let Exporter { socket, packer, sending } = self;
-        packer.flush(uptime, |datagram| sending.send(socket, datagram));
+        packer.flush(uptime, |datagram, rows| sending.send(socket, datagram, rows));
     }
 
     /// What was sent so far and what was not.
     pub fn counts(&self) -> SflowCounts {
-        let Sending { sent, octets, unsent } = self.sending;
-        SflowCounts { datagrams: sent, datagrams_unsent: unsent, octets, ..self.packer.counts() }
+        let Sending { sent, octets, unsent, rows, rows_unsent, .. } = self.sending;
+        let counts = self.packer.counts();
+        SflowCounts {
+            datagrams: sent,
+            datagrams_unsent: unsent,
+            octets,
+            rows,
+            rows_unsent,
+            ..counts
+        }
     }
+}
+
+fn socket(collector: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = match collector {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(collector)?;
+    // A full send buffer is a reason to count, not to stop metering.
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ pub struct SflowCounts {
     pub octets: u64,
     /// Datagrams that the system did not take.
     pub datagrams_unsent: u64,
+    /// Rows in the datagrams handed to the system.
+    pub rows: u64,
+    /// Rows in those that it did not take.
+    pub rows_unsent: u64,
     /// How often numbering began again for want of room.
     pub renumbered: u64,
 }
@@ -42,6 +46,8 @@ pub struct Packer {
     flow_sequences: HashMap<Source, u32>,
     counter_sequences: HashMap<Source, u32>,
     counts: SflowCounts,
+    /// Rows in the datagram that waits.
+    waiting: u64,
 }
 
 impl Packer {
@@ -53,6 +59,7 @@ impl Packer {
             flow_sequences: HashMap::new(),
             counter_sequences: HashMap::new(),
             counts: SflowCounts::default(),
+            waiting: 0,
         }
     }
 
@@ -61,8 +68,9 @@ impl Packer {
         self.counts
     }
 
-    /// Packs the packet samples among the rows and gives each datagram that is full to `send`.
-    pub fn flows(&mut self, batch: &FlowBatch, uptime: Duration, mut send: impl FnMut(&[u8])) {
+    /// Packs the packet samples among the rows and gives each datagram that is full, with the
+    /// number of rows in it, to `send`.
+    pub fn flows(&mut self, batch: &FlowBatch, uptime: Duration, mut send: impl FnMut(&[u8], u64)) {
         for row in 0..batch.rows() {
             if !is_sample(batch, row) {
                 self.counts.flows_left_out += 1;
@@ -76,11 +84,17 @@ impl Packer {
                 let _taken = self.encoder.flow(batch, row, sequence, None);
             }
             self.counts.flow_samples += 1;
+            self.waiting += 1;
         }
     }
 
     /// Packs the rows of counters and gives each datagram that is full to `send`.
-    pub fn counters(&mut self, batch: &FlowBatch, uptime: Duration, mut send: impl FnMut(&[u8])) {
+    pub fn counters(
+        &mut self,
+        batch: &FlowBatch,
+        uptime: Duration,
+        mut send: impl FnMut(&[u8], u64),
+    ) {
         let mut rows = 0..batch.rows();
         while !rows.is_empty() {
             let source = source(batch, rows.start, k::SOURCE_CLASS, k::SOURCE_INDEX);
@@ -91,16 +105,17 @@ impl Packer {
                     self.encoder.counters_numbered(batch, rows.clone(), sequence)
                 });
             // Proof: an empty datagram takes any sample, so the second try has an end.
-            rows.start = packed.unwrap_or(rows.end);
+            let began = std::mem::replace(&mut rows.start, packed.unwrap_or(rows.end));
+            self.waiting += (rows.start - began) as u64;
             self.counts.counter_samples += 1;
         }
     }
 
     /// Gives the datagram that waits, if there is one, to `send`.
-    pub fn flush(&mut self, uptime: Duration, mut send: impl FnMut(&[u8])) {
+    pub fn flush(&mut self, uptime: Duration, mut send: impl FnMut(&[u8], u64)) {
         // The field wraps after 49 days (sFlow v5, struct sample_datagram_v5).
         if let Some(datagram) = self.encoder.finish(uptime.as_millis() as u32) {
-            send(datagram);
+            send(datagram, std::mem::take(&mut self.waiting));
         }
     }
 }

@@ -91,10 +91,10 @@ fn samples_and_datagrams_are_numbered_without_gaps() {
     let mut packer = Packer::new(settings());
     let mut sent: Vec<Vec<u8>> = Vec::new();
     for _ in 0..2 {
-        packer.flows(&samples(20), UPTIME, |datagram| sent.push(datagram.to_vec()));
-        packer.counters(&counters(), UPTIME, |datagram| sent.push(datagram.to_vec()));
+        packer.flows(&samples(20), UPTIME, |datagram, _| sent.push(datagram.to_vec()));
+        packer.counters(&counters(), UPTIME, |datagram, _| sent.push(datagram.to_vec()));
     }
-    packer.flush(UPTIME, |datagram| sent.push(datagram.to_vec()));
+    packer.flush(UPTIME, |datagram, _| sent.push(datagram.to_vec()));
     assert!(sent.len() > 5 && sent.iter().all(|datagram| datagram.len() <= 1_400));
     let (out, headers) = decoded(&sent);
     let numbers: Vec<u32> = headers.iter().map(|header| header.sequence).collect();
@@ -127,7 +127,7 @@ fn sources_without_end_are_bounded() {
     let mut batch = samples(1);
     for index in 0..40_000u32 {
         batch.set(c::SOURCE_INDEX, 0, index);
-        packer.flows(&batch, UPTIME, |_| {});
+        packer.flows(&batch, UPTIME, |_, _| {});
     }
     assert_eq!(packer.counts().renumbered, 2);
 }
@@ -216,9 +216,9 @@ fn tshark_finds_no_fault() {
     }
     let mut packer = Packer::new(settings());
     let mut sent: Vec<Vec<u8>> = Vec::new();
-    packer.flows(&samples(40), UPTIME, |datagram| sent.push(datagram.to_vec()));
-    packer.counters(&counters(), UPTIME, |datagram| sent.push(datagram.to_vec()));
-    packer.flush(UPTIME, |datagram| sent.push(datagram.to_vec()));
+    packer.flows(&samples(40), UPTIME, |datagram, _| sent.push(datagram.to_vec()));
+    packer.counters(&counters(), UPTIME, |datagram, _| sent.push(datagram.to_vec()));
+    packer.flush(UPTIME, |datagram, _| sent.push(datagram.to_vec()));
     let file = std::env::temp_dir().join(format!("weir-sflow-{}.pcap", std::process::id()));
     std::fs::write(&file, pcap(&sent)).unwrap();
     let path = file.to_str().unwrap();
