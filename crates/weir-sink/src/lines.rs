@@ -14,6 +14,7 @@ use weir_model::{FlowBatch, Table};
 use weir_telemetry::{LogGate, Registry};
 
 use crate::format::{Format, RecordWriter};
+use crate::ntop::{self, Fathers};
 
 /// Batches that may wait.
 const WAITING: usize = 256;
@@ -55,10 +56,12 @@ pub struct LinesExporter {
 }
 
 impl LinesExporter {
-    /// Opens the place and starts the thread. `None` is standard output.
+    /// Opens the place and starts the thread. `None` is standard output. `fathers` tells of parents
+    /// where the format is ntop's; others do not ask.
     pub fn start(
         place: Option<PathBuf>,
         format: Format,
+        fathers: Fathers,
         registry: &Registry,
     ) -> io::Result<LinesExporter> {
         let target = match &place {
@@ -72,9 +75,15 @@ impl LinesExporter {
         let counts = Arc::new(Counts::default());
         let (sender, receiver) = sync_channel(WAITING);
         let (shared, name) = (Arc::clone(&counts), target.clone());
-        let thread = std::thread::Builder::new()
-            .name("weir-lines".to_owned())
-            .spawn(move || write(&receiver, format, out, &shared, &name))?;
+        let thread =
+            std::thread::Builder::new().name("weir-lines".to_owned()).spawn(move || {
+                let out = BufWriter::new(out);
+                let writer: Box<dyn RecordWriter> = match format {
+                    Format::Ntop => Box::new(ntop::Writer::new(out).with_fathers(fathers)),
+                    format => format.writer(out),
+                };
+                write(&receiver, writer, &shared, &name);
+            })?;
         let (shown, name) = (Arc::clone(&counts), target.clone());
         registry.on_collect(move |out| {
             let status = status(&shown, &name);
@@ -150,13 +159,11 @@ fn status(counts: &Counts, target: &str) -> LinesStatus {
 
 fn write(
     receiver: &Receiver<Arc<FlowBatch>>,
-    format: Format,
-    out: Box<dyn Write + Send>,
+    mut writer: Box<dyn RecordWriter>,
     counts: &Counts,
     target: &str,
 ) {
     let gate = LogGate::new(Duration::from_secs(30));
-    let mut writer = format.writer(BufWriter::new(out));
     loop {
         // Lines wait for company for a moment at most, so that a live reader sees them.
         let batch = match receiver.recv_timeout(Duration::from_millis(100)) {
@@ -200,8 +207,8 @@ mod tests {
         let batch = Arc::new(batch);
         for _ in 0..2 {
             let registry = Registry::new();
-            let exporter =
-                LinesExporter::start(Some(path.clone()), Format::Json, &registry).unwrap();
+            let (place, nobody) = (Some(path.clone()), Box::new(|_| None));
+            let exporter = LinesExporter::start(place, Format::Json, nobody, &registry).unwrap();
             exporter.offer(&batch);
             let status = exporter.stop();
             assert_eq!((status.received, status.written, status.io), (2, 2, 0));

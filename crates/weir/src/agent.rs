@@ -45,6 +45,7 @@ pub async fn run(policy: AgentPolicy) -> anyhow::Result<()> {
     let deps = MeterDeps { registry: registry.clone(), clock, sink: outputs.clone() };
     let (handle, meter) = meter(&policy, deps)?;
     let handle = Arc::new(handle);
+    outputs.meter_is(&handle);
 
     let (stop_http, http_stopped) = oneshot::channel::<()>();
     let address = http.as_ref().and_then(|listener| listener.local_addr().ok());

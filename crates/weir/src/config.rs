@@ -152,7 +152,8 @@ sections! {
     /// (docs/agent.md). The other sections but log are not its.
     agent: AgentConfig {
         /// Destinations: "collector:4739" and "tcp://…" are IPFIX over TCP, "udp://…", "tls://…",
-        /// "json:-" is lines on standard output, "json:/path" in a file.
+        /// "sflow://…" (packet samples and counters), "json:-" is lines on standard output,
+        /// "json:/path" in a file.
         to: List<String> = "[]";
         /// Observation domain of its messages.
         domain: u32 = "0";

@@ -2,26 +2,41 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
-use weir_meter::{RowSink, Taken};
+use weir_meter::{Handle, RowSink, Taken};
 use weir_model::columns::flows;
-use weir_model::{Clock, ColumnId, FlowBatch, Scalar};
+use weir_model::{Clock, ColumnId, FlowBatch, Scalar, Table};
 use weir_sink::Format;
 use weir_sink::ipfix::{Deps, ExportStatus, Exporter};
 use weir_sink::lines::{LinesExporter, LinesStatus};
+use weir_sink::ntop::Father;
+use weir_sink::sflow::live::{SflowExporter, SflowStatus};
 use weir_telemetry::Registry;
 
 use crate::config::agent::AgentPolicy;
 
 /// Name of ntop's keys among the formats.
 const NTOP: &str = "ntop";
+/// `metered_by` of packet samples.
+const SAMPLES: &[u8] = b"packet_sampling";
 
 #[derive(Default)]
 struct Running {
     exporters: Vec<Exporter>,
     lines: Vec<LinesExporter>,
+    sflow: Vec<SflowExporter>,
+}
+
+/// How each of them stands.
+pub struct Statuses {
+    /// Those by IPFIX.
+    pub exporters: Vec<ExportStatus>,
+    /// Those of lines.
+    pub lines: Vec<LinesStatus>,
+    /// Those by sFlow.
+    pub sflow: Vec<SflowStatus>,
 }
 
 /// Every destination, each on a thread of its own.
@@ -30,6 +45,8 @@ pub struct Outputs {
     /// IP protocols that go out; `None` is all.
     protocols: Option<Vec<u8>>,
     filtered: Arc<AtomicU64>,
+    /// Who tells of processes, once metering is there.
+    meter: Arc<OnceLock<Arc<Handle>>>,
     names: String,
 }
 
@@ -47,15 +64,21 @@ impl Outputs {
             names.push(export.target.to_string());
             running.exporters.push(Exporter::start(export.clone(), &deps)?);
         }
+        for target in &policy.sflow {
+            names.push(target.to_string());
+            running.sflow.push(SflowExporter::start(target.clone(), registry)?);
+        }
+        let meter = Arc::<OnceLock<Arc<Handle>>>::default();
         // The keys of ntop where they are built in, else Weir's own.
         let format = NTOP.parse().unwrap_or(Format::Json);
         for place in &policy.lines {
-            let exporter = LinesExporter::start(place.clone(), format, registry).with_context(
-                || match place {
+            let known = Arc::clone(&meter);
+            let fathers = Box::new(move |pid| father(known.get()?, pid));
+            let exporter = LinesExporter::start(place.clone(), format, fathers, registry)
+                .with_context(|| match place {
                     Some(path) => format!("opening {} for lines", path.display()),
                     None => "opening standard output for lines".to_owned(),
-                },
-            )?;
+                })?;
             names.push(exporter.status().target);
             running.lines.push(exporter);
         }
@@ -70,20 +93,30 @@ impl Outputs {
             );
         });
         let protocols = policy.protocols.clone();
-        Ok(Outputs { running: Mutex::new(running), protocols, filtered, names: names.join(" ") })
+        let running = Mutex::new(running);
+        Ok(Outputs { running, protocols, filtered, meter, names: names.join(" ") })
+    }
+
+    /// Lets lines tell of processes that metering knows. Before, they tell what records have.
+    pub fn meter_is(&self, handle: &Arc<Handle>) {
+        self.meter.get_or_init(|| Arc::clone(handle));
     }
 
     /// How each of them stands.
-    pub fn status(&self) -> (Vec<ExportStatus>, Vec<LinesStatus>) {
+    pub fn status(&self) -> Statuses {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let exporters = running.exporters.iter().map(Exporter::status);
-        (exporters.collect(), running.lines.iter().map(LinesExporter::status).collect())
+        Statuses {
+            exporters: running.exporters.iter().map(Exporter::status).collect(),
+            lines: running.lines.iter().map(LinesExporter::status).collect(),
+            sflow: running.sflow.iter().map(SflowExporter::status).collect(),
+        }
     }
 
     /// True when there are pipes alone and no reader is left.
     pub fn nobody_reads(&self) -> bool {
-        let (exporters, lines) = self.status();
-        exporters.is_empty() && !lines.is_empty() && lines.iter().all(|status| status.ended)
+        let Statuses { exporters, lines, sflow } = self.status();
+        let has_lines_alone = exporters.is_empty() && sflow.is_empty() && !lines.is_empty();
+        has_lines_alone && lines.iter().all(|status| status.ended)
     }
 
     /// Stops all, at the same time, and tells how they ended.
@@ -110,6 +143,18 @@ impl Outputs {
             let LinesStatus { target, received, written, .. } = lines.stop();
             tracing::info!(to = target, records = received, written, "stopped writing");
         }
+        for exporter in running.sflow {
+            let status = exporter.stop();
+            tracing::info!(
+                to = status.target,
+                records = status.received,
+                sent = status.counts.rows,
+                samples = status.counts.flow_samples,
+                counter_samples = status.counts.counter_samples,
+                dropped = status.received.saturating_sub(status.counts.rows),
+                "stopped exporting sFlow"
+            );
+        }
     }
 }
 
@@ -133,13 +178,55 @@ impl RowSink for Outputs {
                 self.filtered.fetch_add((batch.rows() - kept.rows()) as u64, Ordering::Relaxed);
                 batch = kept;
             }
-            let batch = Arc::new(batch);
-            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            running.exporters.iter().for_each(|exporter| exporter.offer(&batch));
-            running.lines.iter().for_each(|lines| lines.offer(&batch));
+            self.hand_out(batch);
         }
         Taken::default()
     }
+}
+
+impl Outputs {
+    /// Gives rows to who takes them: counters to all, packet samples to sFlow where it is, which
+    /// tells of nothing else, and flows to the others. So no destination counts a packet twice.
+    fn hand_out(&self, batch: FlowBatch) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_counters = batch.table() != Table::Flows;
+        let (others, samples) = if is_counters || running.sflow.is_empty() {
+            let all = Arc::new(batch);
+            (Some(Arc::clone(&all)), is_counters.then_some(all))
+        } else {
+            let is_sample =
+                |row: &usize| batch.get_octets(flows::METERED_BY, *row) == Some(SAMPLES);
+            let (samples, others): (Vec<_>, Vec<_>) = (0..batch.rows()).partition(is_sample);
+            if samples.is_empty() {
+                (Some(Arc::new(batch)), None)
+            } else {
+                let part = |rows: &[usize]| Some(Arc::new(rows_of(&batch, rows)));
+                (part(&others).filter(|others| !others.is_empty()), part(&samples))
+            }
+        };
+        if let Some(batch) = &others {
+            running.exporters.iter().for_each(|exporter| exporter.offer(batch));
+            running.lines.iter().for_each(|lines| lines.offer(batch));
+        }
+        if let Some(batch) = &samples {
+            running.sflow.iter().for_each(|exporter| exporter.offer(batch));
+        }
+    }
+}
+
+/// What is known of a parent, if metering remembers it.
+fn father(meter: &Handle, pid: u32) -> Option<Father> {
+    let processes = meter.processes();
+    let owner = processes.latest(pid)?;
+    let text = |name: &Option<Arc<str>>| name.as_deref().map(str::to_owned);
+    Some(Father {
+        uid: owner.uid,
+        user: text(&owner.user),
+        gid: owner.gid,
+        group: text(&owner.group),
+        vm_size: owner.vm_size,
+        vm_peak: owner.vm_peak,
+    })
 }
 
 /// The flows of these protocols; `None` where that is all of the batch.
@@ -149,9 +236,14 @@ fn of_protocols(batch: &FlowBatch, protocols: &[u8]) -> Option<FlowBatch> {
         proto.is_none_or(|proto| protocols.iter().any(|wanted| u64::from(*wanted) == proto))
     };
     let rows: Vec<usize> = (0..batch.rows()).filter(wanted).collect();
-    if rows.len() == batch.rows() || batch.table() != weir_model::Table::Flows {
+    if rows.len() == batch.rows() || batch.table() != Table::Flows {
         return None;
     }
+    Some(rows_of(batch, &rows))
+}
+
+/// A batch of these rows.
+fn rows_of(batch: &FlowBatch, rows: &[usize]) -> FlowBatch {
     let mut kept = FlowBatch::new(batch.table());
     let start = kept.append_rows(rows.len());
     let columns: Vec<ColumnId> = batch.columns().map(|(id, _)| id).collect();
@@ -167,7 +259,7 @@ fn of_protocols(batch: &FlowBatch, protocols: &[u8]) -> Option<FlowBatch> {
         }
     }
     kept.seal();
-    Some(kept)
+    kept
 }
 
 /// For the jitter of reconnects: what tells two agents apart is enough.
@@ -179,7 +271,6 @@ fn random() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_model::Table;
 
     #[test]
     fn protocols_that_are_not_wanted_stay_behind() {

@@ -3,14 +3,16 @@
 use serde_json::{Map, Value, json};
 use weir_meter::{Account, MeterStatus};
 use weir_sink::ipfix::{ExportStatus, Link, Loss};
+use weir_sink::sflow::live::SflowStatus;
 use weir_telemetry::Label;
 
-use super::outputs::Outputs;
+use super::outputs::{Outputs, Statuses};
 
 /// How metering and every destination stand. `ok` while each destination is connected.
 pub fn health(outputs: &Outputs, meter: &MeterStatus) -> Value {
-    let (exporters, lines) = outputs.status();
-    let well = exporters.iter().all(|status| status.link == Link::Connected);
+    let Statuses { exporters, lines, sflow } = outputs.status();
+    let well = exporters.iter().all(|status| status.link == Link::Connected)
+        && sflow.iter().all(|status| status.address.is_some() && status.error.is_none());
     let lines = lines.iter().map(|status| {
         json!({
             "to": status.target,
@@ -25,6 +27,7 @@ pub fn health(outputs: &Outputs, meter: &MeterStatus) -> Value {
     json!({
         "status": if well { "ok" } else { "degraded" },
         "destinations": exporters.iter().map(destination).collect::<Vec<_>>(),
+        "sflow": sflow.iter().map(collector).collect::<Vec<_>>(),
         "lines": lines.collect::<Vec<_>>(),
         "meter": {
             "tiers": tiers.collect::<Vec<_>>(),
@@ -59,6 +62,30 @@ fn destination(status: &ExportStatus) -> Value {
         "buffer": { "records": records, "memory_octets": memory, "disk_octets": disk },
         "disk_errors": status.disk_errors,
         "lost_connections": status.lost_connections,
+    })
+}
+
+fn collector(status: &SflowStatus) -> Value {
+    let counts = &status.counts;
+    json!({
+        "to": status.target,
+        "address": status.address.map(|address| address.to_string()),
+        "error": status.error,
+        "records": {
+            "received": status.received,
+            "sent": counts.rows,
+            "dropped": {
+                "queue_full": status.queue_full,
+                "no_address": status.no_address,
+                "refused": counts.rows_unsent,
+                "not_sflow": counts.flows_left_out,
+            },
+            "in_flight": status.in_flight(),
+        },
+        "samples": { "flow": counts.flow_samples, "counter": counts.counter_samples },
+        "datagrams": { "sent": counts.datagrams, "refused": counts.datagrams_unsent },
+        "lookups": { "made": status.lookups, "failed": status.lookups_failed },
+        "moved": status.moved,
     })
 }
 

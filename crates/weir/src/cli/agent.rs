@@ -15,8 +15,8 @@ use crate::config::agent::{AgentPolicy, add_antrea, resolve};
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Where to export to, instead of the configured destinations; may be repeated: HOST[:PORT]
-    /// and tcp:// are IPFIX over TCP, udp://, tls://, json:- (lines on standard output),
-    /// json:/path (agent.to)
+    /// and tcp:// are IPFIX over TCP, udp://, tls://, sflow:// (packet samples and counters), json:-
+    /// (lines on standard output), json:/path (agent.to)
     #[arg(long, value_name = "DESTINATION")]
     to: Vec<String>,
     /// Where records are kept while a collector is away (agent.folder)
@@ -48,6 +48,7 @@ Examples:
   weir agent --to collector:4739              IPFIX over TCP; between Weir and Weir nothing is lost
   weir agent --to tls://collector --ca ca.pem --certificate me.pem --key me.key
   weir agent --to udp://10.0.0.1 --to json:-  several destinations, each on its own
+  weir agent --to sflow://collector           packet samples and counters, as an sFlow agent
   weir agent --antrea-config antrea-agent.conf
 
 SIGTERM and SIGINT stop it in order: metering, what waits, the exporters. What a collector does not

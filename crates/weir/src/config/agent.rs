@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use weir_meter::MeterPolicy;
 use weir_sink::Destination;
 use weir_sink::ipfix::{BufferPolicy, ExportPolicy, Target, TlsFiles};
+use weir_sink::sflow::live::SflowTarget;
 use weir_telemetry::LogPolicy;
 
 use super::policies::{log_policy, meter_policy, octets};
@@ -22,6 +23,8 @@ pub struct AgentPolicy {
     pub meter: MeterPolicy,
     /// IPFIX destinations.
     pub exports: Vec<ExportPolicy>,
+    /// sFlow destinations. With one, packet samples are its own and go nowhere else.
+    pub sflow: Vec<SflowTarget>,
     /// Outputs of lines; `None` is standard output.
     pub lines: Vec<Option<PathBuf>>,
     /// IP protocols that are exported; `None` is all.
@@ -29,6 +32,9 @@ pub struct AgentPolicy {
     /// Where its metrics are.
     pub http: Option<SocketAddr>,
 }
+
+/// Octets of each packet's headers that go out by sFlow, unless set otherwise (sFlow v5: 128).
+const SFLOW_HEADER: usize = 128;
 
 /// Lays what antrea-agent.conf says under what was set by hand: it fills the keys that nobody set.
 pub fn add_antrea(layers: &mut Layers, path: &Path, antrea: &Antrea) {
@@ -79,19 +85,28 @@ pub fn resolve(mut layers: Layers, antrea: Option<&Antrea>) -> Result<AgentPolic
     let destinations = destinations(&mut layers, &config.agent, antrea);
     let http = http(&mut layers, &config.agent.http);
     let Config { log, meter, agent, .. } = layers.finish()?;
-    let (mut exports, mut lines) = (Vec::new(), Vec::new());
+    let (mut exports, mut lines, mut sflow) = (Vec::new(), Vec::new(), Vec::new());
     for destination in destinations {
         match destination {
             Destination::Ipfix(target) => exports.push(export(&agent, target)),
             Destination::Json(place) => lines.push(place),
-            // Refused by `destinations`.
-            Destination::Sflow { .. } => {}
+            Destination::Sflow { host, port } => {
+                sflow.push(SflowTarget { host, port, sub_agent: agent.domain });
+            }
+        }
+    }
+    let mut meter = meter_policy(&meter);
+    if !sflow.is_empty() {
+        meter.sampling.rows = true;
+        if meter.sampling.header_octets == 0 {
+            meter.sampling.header_octets = SFLOW_HEADER;
         }
     }
     Ok(AgentPolicy {
         log: log_policy(&log),
-        meter: meter_policy(&meter),
+        meter,
         exports,
+        sflow,
         lines,
         protocols: antrea.and_then(|antrea| antrea.protocols.clone()),
         http,
@@ -106,13 +121,6 @@ fn destinations(
     let mut destinations: Vec<Destination> = Vec::new();
     for word in &config.to.0 {
         match word.parse() {
-            Ok(Destination::Sflow { .. }) => {
-                let text = format!(
-                    "`{word}`: sFlow export is not built into this version; name an IPFIX or JSON \
-                     destination"
-                );
-                layers.refuse("agent.to", text);
-            }
             Ok(destination) if destinations.contains(&destination) => {
                 layers.refuse("agent.to", format!("`{word}` is named twice"));
             }
@@ -215,10 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn an_sflow_destination_wants_samples_with_their_headers() {
+        let sampling = |settings: &[&str]| policy(settings).unwrap().meter.sampling;
+        assert!(!sampling(&["agent.to=c"]).rows);
+        let policy = policy(&["agent.to=sflow://[fd00::1]", "agent.domain=3"]).unwrap();
+        let to = SflowTarget { host: "fd00::1".to_owned(), port: 6_343, sub_agent: 3 };
+        assert_eq!((policy.sflow, policy.exports.len()), (vec![to], 0));
+        assert!(policy.meter.sampling.rows);
+        assert_eq!(policy.meter.sampling.header_octets, 128);
+        let by_hand = sampling(&["agent.to=sflow://c", "meter.sample_header=64"]);
+        assert_eq!(by_hand.header_octets, 64);
+    }
+
+    #[test]
     fn what_cannot_be_is_refused_with_its_remedy() {
         for (settings, part) in [
             (&[][..], "there is no destination; write --to"),
-            (&["agent.to=sflow://c"][..], "not built into this version"),
+            (&["agent.to=sflow://c,sflow://c:6343"][..], "is named twice"),
             (&["agent.to=c,tcp://c:4739"][..], "is named twice"),
             (&["agent.to=c", "agent.http=0.0.0.0:80"][..], "on loopback alone"),
             (&["agent.to=c", "agent.certificate=/x"][..], "needs agent.key"),

@@ -4,6 +4,8 @@
 mod access;
 mod acknowledge;
 mod agent;
+mod agent_kills;
+mod agent_sflow;
 mod commands;
 mod console;
 mod decode;
@@ -11,6 +13,7 @@ mod end_to_end;
 mod files;
 mod goflow;
 mod meter;
+mod metering;
 mod tls;
 mod top;
 mod weir;
