@@ -35,7 +35,8 @@ fn check_all_are_there_once(agent: Agent, server: Serve) -> u64 {
     assert!(flows > 200 && counters > 0, "{flows} {counters}");
     assert_eq!(flows + counters, records);
     // Whoever runs on this machine is metered too: one port may have many peers in a message.
-    let groups = "export_sequence,flow_id,src_addr,src_port,dst_addr,dst_port,end_reason,octets_total";
+    let groups =
+        "export_sequence,flow_id,src_addr,src_port,dst_addr,dst_port,end_reason,octets_total";
     let args = ["--group-by", groups, "--measure", "records", "--limit", "1"];
     let twice = server.query(&args);
     assert_eq!(twice[0]["records"], 1, "{twice:?}");

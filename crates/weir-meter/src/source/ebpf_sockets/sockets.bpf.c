@@ -341,17 +341,7 @@ INLINE int count(struct __sk_buff *skb, int is_egress)
 	if (entry && entry->flags & STREAM && sk->state != TCP_LISTEN) {
 		octets = skb->len;
 		packets = segments(skb, 0, IPPROTO_TCP, &octets);
-		now = ktime_coarse_ns();
-		if (!is_egress) {
-			add(&entry->counts, now, packets, octets, 0);
-			return 1;
-		}
-		/* TCP sends under the lock of its socket, so that nobody else counts what is sent; it hears without. */
-		entry->counts.tx_octets += octets;
-		entry->counts.tx_packets += packets;
-		if (!entry->counts.first_ns)
-			entry->counts.first_ns = now;
-		entry->counts.last_ns = now;
+		add(&entry->counts, ktime_coarse_ns(), packets, octets, is_egress);
 		return 1;
 	}
 	sk = sk_fullsock(sk);
