@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::ipfix::{Target, Transport};
+use crate::sflow::SFLOW_PORT;
 
 /// Port of IPFIX (RFC 7011 §10).
 const IPFIX: u16 = 4_739;
 /// Port of IPFIX under TLS.
 const IPFIX_TLS: u16 = 4_740;
-/// Port of sFlow.
-const SFLOW: u16 = 6_343;
 
 /// A place that records go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +87,7 @@ fn with_scheme(word: &str, scheme: &str, rest: &str) -> Result<Destination, Dest
         Some(text) => port(word, text),
     };
     let transport = match scheme.to_ascii_lowercase().as_str() {
-        "sflow" => return Ok(Destination::Sflow { host, port: port(SFLOW)? }),
+        "sflow" => return Ok(Destination::Sflow { host, port: port(SFLOW_PORT)? }),
         "udp" => Transport::Udp,
         "tcp" | "ipfix" => Transport::Tcp,
         "tls" => Transport::Tls,
