@@ -21,6 +21,7 @@
 #define ENDED 4     /* its end was told */
 #define PINNED 8    /* UDP: local and remote are its own */
 #define STREAM 16   /* TCP, of which a packet was counted */
+#define MOVED 32    /* UDP: connected again, so that each packet's remote is compared */
 
 struct owner {
 	u64 start_ns; /* since boot */
@@ -187,7 +188,7 @@ INLINE int connects(struct bpf_sock_addr *ctx)
 	entry = sk_storage_get(&sockets, sk, 0, STORAGE_CREATE);
 	if (entry) {
 		own(&entry->owner);
-		entry->flags |= INITIATED;
+		entry->flags |= entry->flags & PINNED ? INITIATED | MOVED : INITIATED;
 	}
 	return 1;
 }
@@ -332,15 +333,16 @@ INLINE int count(struct __sk_buff *skb, int is_egress)
 	struct bpf_sock *sk = skb->sk;
 	struct entry *entry;
 	u64 packets, octets, now;
-	u32 protocol;
+	u32 protocol, flags;
 
 	if (!sk)
 		return 1;
-	/* Nearly every packet: of a connection that has had one. */
+	/* Nearly every packet: of a connection that has had one, or of a socket of UDP that still has its first remote. */
 	entry = sk_storage_get(&sockets, sk, 0, 0);
-	if (entry && entry->flags & STREAM && sk->state != TCP_LISTEN) {
+	flags = entry ? entry->flags : 0;
+	if ((flags & STREAM && sk->state != TCP_LISTEN) || ((flags & (PINNED | MOVED)) == PINNED && sk->dst_port)) {
 		octets = skb->len;
-		packets = segments(skb, 0, IPPROTO_TCP, &octets);
+		packets = segments(skb, 0, flags & STREAM ? IPPROTO_TCP : IPPROTO_UDP, &octets);
 		add(&entry->counts, ktime_coarse_ns(), packets, octets, is_egress);
 		return 1;
 	}

@@ -352,3 +352,27 @@ fn a_socket_that_connects_again_is_told_again() {
     assert!((1_000..1_600).contains(&side.sent_total.octets), "{side:?}");
     assert_eq!(records[0].retransmits, Some(0));
 }
+
+#[test]
+fn a_socket_of_udp_that_is_connected_again_counts_each_remote_by_itself() {
+    let Some(mut source) = source() else { return };
+    let Some(space) = Namespace::new() else {
+        eprintln!("SKIPPED remotes: this user may not make network namespaces");
+        return;
+    };
+    let [first, second] = ["127.0.0.1:7011", "127.0.0.1:7012"].map(|at| space.udp(at));
+    let sender = space.udp("127.0.0.1:0");
+    let local = sender.local_addr().unwrap().port();
+    for (to, count) in [(&first, 3), (&second, 5), (&first, 7)] {
+        sender.connect(to.local_addr().unwrap()).unwrap();
+        (0..count).for_each(|_| assert_eq!(sender.send(&[7; 64]).unwrap(), 64));
+    }
+    let mut bench = Bench::new();
+    settled(&mut source, &mut bench);
+    let records = of_port(bench.flush(), local);
+    let packets = |port: u16| {
+        let of = records.iter().filter(|record| record.dst.port == port);
+        of.map(|record| record.forward.packets).sum::<u64>()
+    };
+    assert_eq!((packets(7_011), packets(7_012)), (10, 5), "{records:?}");
+}
