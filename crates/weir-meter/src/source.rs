@@ -4,6 +4,8 @@
 //! it is polled when it is due, and gives observations to the flow cache or rows of counters. A
 //! source that fails is counted, logged behind a gate, and polled again: metering goes on.
 
+#[cfg(all(test, weir_bpf))]
+mod cluster;
 pub mod conntrack;
 #[cfg(weir_bpf)]
 pub mod ebpf_drops;

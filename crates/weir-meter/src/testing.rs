@@ -1,5 +1,7 @@
 //! Network namespaces that tests make and remove, and captures in them: the truth to compare with.
 
+pub(crate) mod nodes;
+
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::PathBuf;

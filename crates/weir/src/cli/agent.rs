@@ -14,7 +14,7 @@ use crate::config::agent::{AgentPolicy, add_antrea, resolve};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Where to export to, instead of the configured destinations; may be repeated: HOST[:PORT]
+    /// Where to export to, instead of the configured destinations; may be repeated: `HOST[:PORT]`
     /// and tcp:// are IPFIX over TCP, udp://, tls://, sflow:// (packet samples and counters), json:-
     /// (lines on standard output), json:/path (agent.to)
     #[arg(long, value_name = "DESTINATION")]
