@@ -163,3 +163,46 @@ fn fragments_of_ipv6_but_the_first_have_no_ports() {
     seen.sort_unstable();
     assert_eq!(seen, [(0, 40), (7_103, 20)]);
 }
+
+#[test]
+fn a_buffer_in_an_overlay_counts_as_the_segments_that_it_carries() {
+    use crate::source::ebpf_sockets::{ENDS_OCTETS, EbpfSockets, EbpfSocketsPolicy};
+    let Some((a, b)) = two_nodes() else {
+        eprintln!(
+            "SKIPPED buffers in an overlay: no namespaces, no bridge or VXLAN, or no ethtool"
+        );
+        return;
+    };
+    // The pod hands over buffers, and the uplink sees them whole, outer headers once in front.
+    assert!(a.pods[0].sh("ethtool -K eth0 tso on gso on >/dev/null"));
+    let Some(mut source) = source(&a.node, &["u0"]) else { return };
+    // Sockets are equal to the wire, as their own tests say.
+    let policy = EbpfSocketsPolicy {
+        enabled: true,
+        interval: Duration::from_millis(10),
+        share: 20,
+        peers_max: 1_024,
+        ends_octets: ENDS_OCTETS,
+    };
+    let (tiers, sockets) = EbpfSockets::probe(policy, Types::read().as_ref());
+    let Some(mut sockets) = sockets else {
+        return skip("sockets by eBPF", &tiers[0]);
+    };
+    let (mut at_uplink, mut at_socket) = (Bench::new(), Bench::new());
+    let listener = b.pods[0].listen("0.0.0.0:7102");
+    let mut client = a.pods[0].connect("10.244.2.11:7102");
+    let (server, _) = listener.accept().unwrap();
+    let reader = std::thread::spawn(move || swallow(server));
+    client.write_all(&vec![7u8; 3 << 20]).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(reader.join().unwrap(), 3 << 20);
+    swallow(client);
+    settled(&mut source, &mut at_uplink);
+    sockets.poll(Bench::at(1), &mut at_socket.intake()).unwrap();
+    let [uplink, socket] = [at_uplink, at_socket].map(|mut bench| {
+        let records = of_port(bench.flush(), 7_102);
+        assert_eq!(records.len(), 1, "{records:?}");
+        records[0].forward
+    });
+    assert_eq!(uplink, socket);
+}
