@@ -4,7 +4,8 @@
 //! [`cache`] makes flows of what they see, [`owner`] names the processes, and rows of `weir-model`
 //! go to a [`RowSink`]. Invariants: received = kept + dropped by reason + in flight, exactly; every
 //! memory is bounded; a source that fails is told aloud and metering goes on. It opens no port,
-//! stores nothing, and changes nothing on the machine. `unsafe` is in `sys` alone.
+//! stores nothing, and changes no setting of the machine unless it is told to
+//! (accounting of connection tracking); programs that it loads are gone with it. `unsafe` is in `sys` alone.
 #![deny(unsafe_code)]
 
 #[cfg(weir_bpf)]

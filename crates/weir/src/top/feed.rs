@@ -73,9 +73,7 @@ impl Status {
             (true, Some(_)) => self.tiers.push(format!("{name} (in part)")),
             (false, _) => self.absent.push(name.to_owned()),
         }
-        if let (Some(why_not), Some(costs)) = (why_not, costs)
-            && why_not != "not in this version"
-        {
+        if let (Some(why_not), Some(costs)) = (why_not, costs) {
             self.missing.push(format!("{name}: {why_not}: {costs}"));
         }
     }

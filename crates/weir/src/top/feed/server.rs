@@ -218,7 +218,7 @@ mod tests {
         let meter = json!({"enabled": true, "owners": {"hidden_processes": 3}, "tiers": [
             {"name": "inet_diag", "runs": true, "why_not": null, "costs": null},
             {"name": "host_counters", "runs": true, "why_not": null, "costs": null},
-            {"name": "conntrack", "runs": false, "why_not": "not in this version", "costs": "x"},
+            {"name": "conntrack", "runs": false, "why_not": "off", "costs": "services"},
             {"name": "network_namespaces", "runs": false, "why_not": "no", "costs": "pods"},
         ]});
         let status = status(&meter);
@@ -228,6 +228,7 @@ mod tests {
             status.missing,
             [
                 "the server may not look into 3 processes of other users",
+                "conntrack: off: services",
                 "network_namespaces: no: pods"
             ]
         );
